@@ -1,0 +1,44 @@
+"""The `engine` command: a thin skin over the client. Each group of commands is a file beside this one."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import NoReturn
+
+GROUPS = ("graph", "cypher", "ingest", "build", "query", "evaluate", "demo", "data")
+"""Modules of this folder; each has `register(app: typer.Typer) -> None`."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every expected failure is one message on stderr and a status code."""
+    import errno
+
+    import typer
+
+    from engine.errors import DiskFullError, EngineError
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("neo4j", "alembic", "numba", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    app = typer.Typer(name="engine", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for group in GROUPS:
+        importlib.import_module(f"engine.cli.{group}").register(app)
+    try:
+        app()
+    except EngineError as error:
+        _fail(error, error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _fail(DiskFullError("no space left on the disk"), 1)
+    sys.exit(0)
+
+
+def _fail(error: Exception, status: int) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(status)

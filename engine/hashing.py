@@ -1,0 +1,35 @@
+"""Stable 64-bit keys of ids and digests of content. Knows no files and no graph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from engine.types import KeyArray
+
+
+def key64(node_id: str) -> int:
+    """The 64-bit key of one external id: the first 8 bytes of its BLAKE2b, little-endian."""
+    return int.from_bytes(hashlib.blake2b(node_id.encode(), digest_size=8).digest(), "little")
+
+
+def keys64(node_ids: Iterable[str]) -> KeyArray:
+    """`key64` of many ids.
+
+    Returns:
+        uint64 `[N]`. Walks start from these keys and break ties by them, never by row numbers.
+    """
+    blake = hashlib.blake2b
+    packed = b"".join(blake(i.encode(), digest_size=8).digest() for i in node_ids)
+    return np.frombuffer(packed, dtype="<u8").astype(np.uint64, copy=False)
+
+
+def digest(value: Any) -> str:
+    """A SHA-256 hex digest of any JSON-able value, equal for equal values."""
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()
+    ).hexdigest()

@@ -1,0 +1,163 @@
+"""Settings, read once at the entry: defaults < engine.toml < ENGINE_* variables < arguments.
+
+`engine.toml` is looked for in the working folder, or where ENGINE_CONFIG points. Knows no graph and no files but that one.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.errors import ConfigError
+
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeMapping(_Section):
+    """One kind of node in a team's own graph."""
+
+    label: Identifier
+    id: Identifier
+    """The property that holds the external id (a string)."""
+
+
+class ItemMapping(NodeMapping):
+    """The items. One label for all corpora, or a label a corpus."""
+
+    corpus: Identifier = "corpus"
+    """The property that names the corpus; items without it are in `default_corpus`."""
+    default_corpus: str = "organic"
+    corpus_labels: dict[str, Identifier] = Field(default_factory=dict)
+    """Corpus name -> label, for a graph in which every corpus has a label of its own."""
+
+
+class EdgeMapping(_Section):
+    """One kind of relationship in a team's own graph."""
+
+    type: Identifier
+    reverse: bool = False
+    """True when the team's relationship points the other way (item -> context, ...)."""
+    time: Identifier = "time"
+    """The property that holds the time in epoch ms; edges may lack it."""
+    value: Identifier | None = None
+    """The property that holds a rating or a weight."""
+
+
+class GraphMapping(_Section):
+    """How the engine's words map onto the labels and relationship types of the graph."""
+
+    items: ItemMapping = ItemMapping(label="Item", id="item_id")
+    contexts: NodeMapping = NodeMapping(label="Context", id="context_id")
+    users: NodeMapping = NodeMapping(label="User", id="user_id")
+    saves: EdgeMapping = EdgeMapping(type="SAVED")
+    """context -> item"""
+    interactions: EdgeMapping = EdgeMapping(type="INTERACTED", value="rating")
+    """user -> item"""
+    follows: EdgeMapping = EdgeMapping(type="FOLLOWS", value="weight")
+    """user -> user"""
+    owns: EdgeMapping = EdgeMapping(type="OWNS")
+    """user -> context"""
+    fields: dict[str, Literal["text", "numeric", "categorical", "vector"]] | None = None
+    """Item properties that serve as features and filters. None: what ingest recorded in the graph."""
+
+
+class LocalServerSettings(_Section):
+    """The Neo4j that the engine runs itself when no URI is given."""
+
+    port: int = Field(default=0, ge=0, le=65535)
+    """Bolt port on 127.0.0.1; 0 picks a free one."""
+    heap_mb: int = Field(default=1024, ge=256)
+    page_cache_mb: int = Field(default=256, ge=32)
+    start_timeout_s: float = Field(default=120.0, gt=0)
+
+
+class GraphSettings(_Section):
+    """Where the graph is."""
+
+    uri: str | None = None
+    user: str = "neo4j"
+    password: SecretStr = SecretStr("")
+    database: str = "neo4j"
+    mapping: GraphMapping = GraphMapping()
+    local: LocalServerSettings = LocalServerSettings()
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("graph-recommender-engine", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """All settings. ENGINE_HOME, ENGINE_GRAPH_URI, ENGINE_GRAPH_PASSWORD, ... override the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ENGINE_", env_nested_delimiter="_", env_nested_max_split=1, extra="ignore", frozen=True
+    )
+
+    home: Path = Field(default_factory=_default_home)
+    """Everything the engine writes: the local graph, snapshots, generations, the registry."""
+    registry_url: str | None = None
+    """SQLAlchemy URL of the registry; None is SQLite inside `home`."""
+    graph: GraphSettings = GraphSettings()
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    seed: int = 0
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        from pydantic_settings import InitSettingsSource
+
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_config())
+
+    @property
+    def resolved_registry_url(self) -> str:
+        return self.registry_url or f"sqlite:///{self.home / 'registry.sqlite'}"
+
+
+def _read_config() -> dict[str, Any]:
+    named = os.environ.get("ENGINE_CONFIG")
+    path = Path(named) if named else Path("engine.toml")
+    if not path.is_file():
+        if named:
+            raise ConfigError(f"ENGINE_CONFIG names {named}, which is not a file")
+        return {}
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigError(
+            f"{path}: unknown setting {unknown[0]!r}", hint=f"Known: {', '.join(sorted(Settings.model_fields))}."
+        )
+    return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings once.
+
+    Raises:
+        ConfigError: a file that is not TOML, an unknown name or a value out of range, naming the field.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise ConfigError(f"setting {field}: {first['msg']}", hint="See docs/configuration.md.") from error

@@ -1,0 +1,91 @@
+"""The values that cross the engine's boundaries. No I/O, no torch, no graph.
+
+Words: a *node id* is the caller's string (`*_id`), a *node index* is a contiguous row number (`*_idx`). Never mixed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IndexArray = NDArray[np.int32]
+OffsetArray = NDArray[np.int64]
+TimeArray = NDArray[np.int64]
+KeyArray = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class CSR:
+    """Adjacency lists in creation order (edge rev, then the neighbour's 64-bit key).
+
+    Attributes:
+        indptr: int64 `[N + 1]`.
+        indices: int32 `[E]`, the neighbours' row numbers.
+        time: int64 `[E]` epoch ms aligned with `indices`, or None where edges carry no time.
+        value: float32 `[E]` aligned with `indices` (a rating, a weight), or None.
+    """
+
+    indptr: OffsetArray
+    indices: IndexArray
+    time: TimeArray | None = None
+    value: FloatArray | None = None
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def num_edges(self) -> int:
+        return len(self.indices)
+
+    def row(self, idx: int) -> IndexArray:
+        """The neighbours of one row, int32 `[degree]`."""
+        return self.indices[self.indptr[idx] : self.indptr[idx + 1]]
+
+    def degrees(self) -> OffsetArray:
+        """int64 `[N]`."""
+        return np.diff(self.indptr)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemContextGraph:
+    """The bipartite graph that walks run on: items and what groups them.
+
+    Attributes:
+        item_to_context: CSR with one row an item.
+        context_to_item: CSR with one row a context; carries `time` where saves have one.
+        item_key: uint64 `[items]`, `hashing.keys64` of the item ids.
+        context_key: uint64 `[contexts]`.
+    """
+
+    item_to_context: CSR
+    context_to_item: CSR
+    item_key: KeyArray
+    context_key: KeyArray
+
+    @property
+    def num_items(self) -> int:
+        return self.item_to_context.num_rows
+
+    @property
+    def num_contexts(self) -> int:
+        return self.context_to_item.num_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhoods:
+    """The top-T nodes of each seed's random walks (PinSage, section 3.1: importance pooling).
+
+    Attributes:
+        idx: int32 `[B, T]`, most visited first, ties by key; -1 where a node has fewer than T neighbours.
+        weight: float32 `[B, T]`, L1-normalised visit counts; 0 where `idx` is -1.
+    """
+
+    idx: IndexArray
+    weight: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.idx)
