@@ -61,7 +61,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
         try:
             yield temporary
             fsync_path(temporary)
-            os.replace(temporary, target)
+            temporary.replace(target)
             fsync_path(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
@@ -85,6 +85,7 @@ def atomic_folder(target: Path, facts: dict[str, Any]) -> Iterator[Path]:
     """Yield a temporary folder; on success it is sealed with a manifest and renamed to `target`.
 
     The manifest holds `facts` and, for each file, its size and SHA-256, so that `open_folder` can check them.
+    Sealed folders are immutable: `target` must not exist yet (`OSError` otherwise, and the new folder is gone).
 
     Raises:
         DiskFullError: no space left; `target` is as it was.
@@ -96,9 +97,7 @@ def atomic_folder(target: Path, facts: dict[str, Any]) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             seal_folder(temporary, facts)
-            if target.exists():
-                shutil.rmtree(target)
-            os.replace(temporary, target)
+            temporary.replace(target)
             fsync_path(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

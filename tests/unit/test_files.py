@@ -30,7 +30,7 @@ def test_a_good_write_replaces_the_file_and_leaves_nothing_beside_it(tmp_path: P
 
 
 def test_a_full_disk_is_one_clear_error() -> None:
-    with pytest.raises(DiskFullError, match="no space left.*dev/full"), disk_full_as(Path("/dev/full")):
+    with pytest.raises(DiskFullError, match=r"no space left.*dev/full"), disk_full_as(Path("/dev/full")):
         Path("/dev/full").write_text("x" * 10)
 
 
@@ -45,6 +45,14 @@ def test_a_failed_folder_never_appears(tmp_path: Path) -> None:
         (folder / "half").write_text("x")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sealed_folder_is_never_replaced(tmp_path: Path) -> None:
+    old = _sealed(tmp_path)
+    with pytest.raises(OSError), atomic_folder(old, {"watermark": 8}) as folder:
+        (folder / "a.bin").write_bytes(b"other")
+    assert open_folder(old, what="snapshot")["watermark"] == 7
+    assert list(tmp_path.iterdir()) == [old]
 
 
 def _sealed(tmp_path: Path) -> Path:

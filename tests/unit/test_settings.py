@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_named(text: str, named: str) -> None:
 
 def test_a_config_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_CONFIG", "nowhere.toml")
-    with pytest.raises(ConfigError, match="nowhere.toml"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
         load_settings()
 
 
