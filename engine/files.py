@@ -31,7 +31,9 @@ def disk_full_as(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # NumPy reports a short write without an errno: "320000 requested and 169952 written".
+        short = error.errno is None and "requested and" in str(error)
+        if short or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(
                 f"no space left on the disk while writing {target}",
                 hint="Free some space, or point ENGINE_HOME at another disk. What was there before is unharmed.",

@@ -1,0 +1,194 @@
+"""Approximate search by HNSW (Malkov & Yashunin, 2018). The only module that imports hnswlib.
+
+What hnswlib leaves open is settled here: `ef` is kept with the file, a short write is caught, fewer than k matches are no
+error, and queries may run while vectors are added (hnswlib alone is unsafe then).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import hnswlib
+import numpy as np
+
+from engine.errors import CorruptFileError, DiskFullError, InputError
+from engine.files import atomic_folder, open_folder
+from engine.index.exact import top_of
+from engine.index.locks import ReadWriteLock
+from engine.index.protocol import Hits, LabelArray, check_k, check_labels, check_vectors, empty_hits
+from engine.progress import progress
+from engine.types import FloatArray
+
+FORMAT = 1
+_FILE = "index.bin"
+_BUILD_BLOCK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class HnswConfig:
+    """How the graph is built and searched.
+
+    Attributes:
+        m: links a node keeps on each layer above the lowest, which keeps twice as many.
+        ef_construction: search breadth while building.
+        ef: search breadth of a query; `tune` raises it until the wanted ann_recall is met.
+        seed: of the layer draw.
+        threads: of the build and of batched queries. More than one makes the graph depend on timing.
+    """
+
+    m: int = 16
+    ef_construction: int = 200
+    ef: int = 64
+    seed: int = 0
+    threads: int = 1
+
+
+class HnswIndex:
+    """An HNSW graph of unit vectors under int64 labels."""
+
+    def __init__(self, graph: Any, config: HnswConfig, removed: set[int]) -> None:
+        self._graph = graph
+        self._config = config
+        self._removed = removed
+        self._lock = ReadWriteLock()
+
+    @classmethod
+    def build(cls, vectors: FloatArray, labels: LabelArray, config: HnswConfig = HnswConfig()) -> Self:
+        """An index of float32 `[N, dim]`, of unit length, under int64 `[N]`.
+
+        Raises:
+            InputError: see `VectorIndex.add`.
+        """
+        checked = check_vectors(vectors)
+        wanted = check_labels(labels, len(checked))
+        graph = hnswlib.Index("ip", checked.shape[1])
+        graph.init_index(
+            max(1, len(checked)), M=config.m, ef_construction=config.ef_construction, random_seed=config.seed
+        )
+        graph.set_ef(config.ef)
+        graph.set_num_threads(config.threads)
+        with progress("Indexing vectors", len(checked)) as advance:
+            for start in range(0, len(checked), _BUILD_BLOCK):
+                part = slice(start, start + _BUILD_BLOCK)
+                graph.add_items(checked[part], wanted[part], num_threads=config.threads)
+                advance(len(wanted[part]))
+        return cls(graph, config, set())
+
+    @property
+    def dim(self) -> int:
+        return int(self._graph.dim)
+
+    @property
+    def config(self) -> HnswConfig:
+        """What it was built with, and the `ef` it answers with."""
+        return self._config
+
+    def __len__(self) -> int:
+        return int(self._graph.element_count) - len(self._removed)
+
+    def query(self, vectors: FloatArray, k: int, ef: int | None = None) -> Hits:
+        """See `VectorIndex.query`. An `ef` below the index's own has no effect."""
+        queries = check_vectors(vectors, self.dim)
+        wanted = check_k(k)
+        with self._lock.reading:
+            found = min(wanted, len(self))
+            # hnswlib has one ef for all threads, but a search for n is as broad as n: ask for more and cut.
+            breadth = min(max(found, ef or 0), len(self))
+            try:
+                labels, distances = self._graph.knn_query(queries, k=breadth)
+            except RuntimeError:
+                # It ends in an error, not in fewer, when it finds less than it was asked for; and nothing has k = 0.
+                return self._scan(queries, wanted)
+        hits = Hits(labels[:, :found].astype(np.int64), np.float32(1.0) - distances[:, :found])
+        if found == wanted:
+            return hits
+        padded = empty_hits(len(queries), wanted)
+        padded.labels[:, :found] = hits.labels
+        padded.scores[:, :found] = hits.scores
+        return padded
+
+    def _scan(self, queries: FloatArray, k: int) -> Hits:
+        hits = empty_hits(len(queries), k)
+        live = self._live()
+        if len(live):
+            top_of(queries @ self._graph.get_items(live).T, live, hits)
+        return hits
+
+    def _live(self) -> LabelArray:
+        known = np.sort(np.asarray(self._graph.get_ids_list(), dtype=np.int64))
+        return known[~np.isin(known, list(self._removed))] if self._removed else known
+
+    def add(self, vectors: FloatArray, labels: LabelArray) -> None:
+        """See `VectorIndex.add`."""
+        checked = check_vectors(vectors, self.dim)
+        fresh = check_labels(labels, len(checked))
+        with self._lock.writing:
+            needed = int(self._graph.element_count) + len(fresh)
+            if needed > int(self._graph.max_elements):
+                self._graph.resize_index(max(needed, int(self._graph.max_elements * 1.5)))
+            self._graph.add_items(checked, fresh, num_threads=self._config.threads)
+            self._removed.difference_update(fresh.tolist())
+
+    def remove(self, labels: LabelArray) -> None:
+        """See `VectorIndex.remove`. The vector stays as a bridge of the graph; answers skip it."""
+        gone = np.unique(np.asarray(labels, dtype=np.int64)).tolist()
+        with self._lock.writing:
+            for label in gone:
+                try:
+                    self._graph.get_items([label])
+                except RuntimeError as error:
+                    raise InputError(f"label {label} is not in the index") from error
+            for label in gone:
+                self._graph.mark_deleted(label)
+            self._removed.update(gone)
+
+    def set_ef(self, ef: int) -> None:
+        """Change the breadth of a query; it is saved with the index."""
+        with self._lock.writing:
+            self._graph.set_ef(ef)
+            self._config = HnswConfig(**{**asdict(self._config), "ef": ef})
+
+    def save(self, path: Path) -> None:
+        """See `VectorIndex.save`. The written file is read back before it counts as written."""
+        with self._lock.reading:
+            facts = {
+                "kind": "hnsw",
+                "format": FORMAT,
+                "dim": self.dim,
+                "config": asdict(self._config),
+                "removed": sorted(self._removed),
+            }
+            with atomic_folder(path, facts) as folder:
+                file = folder / _FILE
+                self._graph.save_index(str(file))
+                # hnswlib says nothing when the disk is full.
+                if file.stat().st_size != int(self._graph.index_file_size()):
+                    raise DiskFullError(
+                        f"the index {path} was written only in part: most likely no space is left on the disk",
+                        hint="Free some space, or point ENGINE_HOME at another disk. What was there before is unharmed.",
+                    )
+                if int(_read(file, self.dim).element_count) != int(self._graph.element_count):
+                    raise CorruptFileError(f"the index {path} does not read back as it was written")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """See `VectorIndex.load`."""
+        facts = open_folder(path, what="index")
+        if (facts.get("kind"), facts.get("format")) != ("hnsw", FORMAT):
+            raise CorruptFileError(f"index {path}: not an HNSW index of format {FORMAT}")
+        config = HnswConfig(**facts["config"])
+        graph = _read(path / _FILE, int(facts["dim"]))
+        graph.set_ef(config.ef)
+        graph.set_num_threads(config.threads)
+        return cls(graph, config, set(facts["removed"]))
+
+
+def _read(file: Path, dim: int) -> Any:
+    graph = hnswlib.Index("ip", dim)
+    try:
+        graph.load_index(str(file))
+    except RuntimeError as error:
+        raise CorruptFileError(f"index file {file}: {error}") from error
+    return graph
