@@ -1,0 +1,34 @@
+"""What the documents say of the product is what the product has."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from engine.settings import GraphMapping, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
+    names = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += [] if field.annotation is GraphMapping else _leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def test_every_setting_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z_.]+)` \|", CONFIGURATION, re.MULTILINE))
+    assert documented == set(_leaves(Settings))
+
+
+def test_the_mapping_example_is_valid() -> None:
+    example = tomllib.loads(CONFIGURATION.split("```toml")[1].split("```")[0])
+    mapping = GraphMapping.model_validate(example["graph"]["mapping"])
+    assert set(example["graph"]["mapping"]) == set(GraphMapping.model_fields)
+    assert mapping.owns.reverse
