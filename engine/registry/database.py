@@ -1,0 +1,117 @@
+"""Opening the registry's database, at the newest schema. Knows the tables' versions, not what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from engine.assets import asset_folder
+from engine.errors import ConfigError, CorruptFileError, DiskFullError, StorageError
+from engine.files import disk_full_as
+
+HEAD = "0001"
+"""The newest revision in migrations/sql."""
+_LOCK_WAIT_S = 30
+_MIGRATION_LOCK = 0x656E67696E65
+
+
+def open_database(url: str) -> Engine:
+    """Connect and bring the schema to `HEAD`, one process at a time.
+
+    Raises:
+        ConfigError: no such dialect or driver, or a malformed URL.
+        StorageError: the database cannot be reached, opened or read, or is newer than this engine.
+    """
+    shown = url
+    try:
+        parsed = make_url(url)
+        shown = parsed.render_as_string(hide_password=True)
+        engine = create_engine(parsed, poolclass=NullPool if parsed.get_backend_name() == "sqlite" else None)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise ConfigError(
+            f"registry_url {shown}: {error}", hint="Use sqlite:///PATH or postgresql+psycopg://..."
+        ) from error
+    if engine.dialect.name == "sqlite":
+        if parsed.database:
+            _make_folder(Path(parsed.database).parent)
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+    with clear_errors(shown):
+        if _revision(engine) != HEAD:
+            _upgrade(engine, shown)
+    return engine
+
+
+@contextlib.contextmanager
+def clear_errors(shown: str) -> Iterator[None]:
+    """Turn SQLAlchemy's errors into the engine's."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        if "disk is full" in words or "disk full" in words or "No space left" in words:
+            raise DiskFullError(f"no space left on the disk while writing the registry {shown}") from error
+        if isinstance(error, DatabaseError) and ("not a database" in words or "malformed" in words):
+            raise CorruptFileError(
+                f"the registry {shown} is damaged: {words}", hint="Restore it from a copy."
+            ) from error
+        raise StorageError(f"the registry {shown} cannot be used: {words}") from error
+
+
+def alembic_config(connection: Connection) -> Any:
+    """Alembic's configuration for one connection."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(asset_folder("migrations") / "sql"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        with disk_full_as(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the folder {folder} for the registry cannot be made: {error.strerror}") from error
+
+
+def _revision(engine: Engine) -> str | None:
+    """The schema's revision, or None where there is none yet; asked without loading Alembic, which takes its time."""
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, "alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(engine: Engine, shown: str) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        try:
+            command.upgrade(alembic_config(connection), "head")
+        except CommandError as error:
+            raise StorageError(
+                f"the registry {shown} has a schema this engine does not know: {error}",
+                hint="It was made by a newer engine: upgrade this one.",
+            ) from error
+
+
+def _sqlite_connect(connection: Any, _: Any) -> None:
+    # pysqlite would begin a transaction late and commit before DDL; _sqlite_begin does it instead.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_S * 1000}")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
