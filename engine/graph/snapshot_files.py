@@ -1,0 +1,151 @@
+"""Snapshots on disk: which file holds what. Knows no server.
+
+A folder holds `items.arrow`, `contexts.arrow`, `users.arrow` (ids, corpora and fields), `*.key.npy`, and for each
+relation and direction `RELATION.forward.indptr.npy`, `.indices.npy` and, where edges have them, `.time.npy` and
+`.value.npy`. All of them are memory-mapped when read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.errors import CorruptFileError
+from engine.files import open_folder
+from engine.graph.snapshot import Relations, Snapshot
+from engine.graph.snapshot_columns import FieldColumn, IdColumn, NodeTable
+from engine.graph.snapshot_csr import Relation
+from engine.types import CSR
+
+FORMAT = 1
+NODE_KINDS = ("items", "contexts", "users")
+RELATIONS = tuple(part.name for part in fields(Relations))
+
+
+def write_snapshot(folder: Path, snapshot: Snapshot) -> dict[str, Any]:
+    """Write the files of a snapshot into a folder that `files.atomic_folder` seals.
+
+    Returns:
+        The facts for the folder's manifest.
+    """
+    for kind in NODE_KINDS:
+        write_nodes(folder, kind, getattr(snapshot, kind))
+    for name in RELATIONS:
+        write_relation(folder, name, getattr(snapshot.relations, name))
+    return {"format": FORMAT, "watermark": snapshot.watermark}
+
+
+def write_nodes(folder: Path, kind: str, table: NodeTable) -> None:
+    """Write one kind of node."""
+    np.save(folder / f"{kind}.key.npy", table.key)
+    corpus = pa.DictionaryArray.from_arrays(pa.array(table.corpus, pa.int16()), pa.array(table.corpora, pa.string()))
+    columns: dict[str, Any] = {"id": table.ids.arrow, "corpus": corpus}
+    metadata = {}
+    for number, (name, column) in enumerate(table.fields.items()):
+        metadata[f"field.{number}"] = f"{column.kind}:{name}"
+        if column.kind == "vector":
+            np.save(folder / f"{kind}.field.{number}.npy", column.values)
+        else:
+            columns[f"field.{number}"] = pa.array(column.values)
+    written = pa.table(columns).replace_schema_metadata(metadata)
+    with pa.OSFile(str(folder / f"{kind}.arrow"), "wb") as sink, pa.ipc.new_file(sink, written.schema) as writer:
+        writer.write_table(written)
+
+
+def write_relation(folder: Path, name: str, edges: Relation) -> None:
+    """Write both directions of one kind of edge."""
+    for direction in ("forward", "backward"):
+        csr: CSR = getattr(edges, direction)
+        for part in ("indptr", "indices", "time", "value"):
+            values = getattr(csr, part)
+            if values is not None:
+                np.save(folder / f"{name}.{direction}.{part}.npy", values)
+
+
+def read_snapshot(folder: Path, *, verify: bool) -> Snapshot:
+    """Memory-map a folder; `Snapshot.open` describes the errors."""
+    facts = open_folder(folder, what="snapshot", verify=verify)
+    if facts.get("format") != FORMAT:
+        raise CorruptFileError(
+            f"snapshot {folder}: format {facts.get('format')!r} is not {FORMAT}", hint="Remove it and export again."
+        )
+    try:
+        nodes = {kind: _read_nodes(folder, kind) for kind in NODE_KINDS}
+        relations = {name: _read_relation(folder, name) for name in RELATIONS}
+        snapshot = Snapshot(folder, int(facts["watermark"]), **nodes, relations=Relations(**relations))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise CorruptFileError(f"snapshot {folder}: {error}") from error
+    _check_shapes(snapshot)
+    return snapshot
+
+
+def _read_nodes(folder: Path, kind: str) -> NodeTable:
+    table = pa.ipc.open_file(pa.memory_map(str(folder / f"{kind}.arrow"))).read_all().combine_chunks()
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    columns = {}
+    for slot, described in metadata.items():
+        field_kind, _, name = described.partition(":")
+        if field_kind == "vector":
+            columns[name] = FieldColumn("vector", _map(folder / f"{kind}.{slot}.npy"))
+        else:
+            chunk = _one_chunk(table[slot])
+            columns[name] = FieldColumn(
+                field_kind,  # type: ignore[arg-type]
+                chunk.to_numpy(zero_copy_only=False) if field_kind == "numeric" else chunk,
+            )
+    corpus = _one_chunk(table["corpus"])
+    return NodeTable(
+        ids=IdColumn(_one_chunk(table["id"])),
+        key=_map(folder / f"{kind}.key.npy"),
+        corpus=corpus.indices.to_numpy(zero_copy_only=False).astype(np.int16, copy=False),
+        corpora=corpus.dictionary.to_pylist(),
+        fields=columns,
+    )
+
+
+def _one_chunk(column: Any) -> Any:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _read_relation(folder: Path, name: str) -> Relation:
+    def csr(direction: str) -> CSR:
+        base = f"{name}.{direction}"
+        extras = [
+            _map(path) if (path := folder / f"{base}.{part}.npy").is_file() else None for part in ("time", "value")
+        ]
+        return CSR(_map(folder / f"{base}.indptr.npy"), _map(folder / f"{base}.indices.npy"), *extras)
+
+    return Relation(csr("forward"), csr("backward"))
+
+
+def _map(path: Path) -> NDArray[Any]:
+    # Seen as plain arrays: numpy.memmap is slow to slice. An empty file cannot be mapped.
+    with path.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+        shape = np.lib.format.read_array_header_1_0(stream)[0]
+    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
+
+
+def _check_shapes(snapshot: Snapshot) -> None:
+    sizes = {kind: len(getattr(snapshot, kind)) for kind in NODE_KINDS}
+    for kind in NODE_KINDS:
+        if len(getattr(snapshot, kind).ids) != sizes[kind]:
+            raise CorruptFileError(
+                f"snapshot {snapshot.path}: {kind} have {sizes[kind]} keys but another number of ids"
+            )
+    ends = {
+        "saves": ("contexts", "items"),
+        "interactions": ("users", "items"),
+        "follows": ("users", "users"),
+        "owns": ("users", "contexts"),
+    }
+    for name, (source, target) in ends.items():
+        edges: Relation = getattr(snapshot.relations, name)
+        for csr, rows in ((edges.forward, sizes[source]), (edges.backward, sizes[target])):
+            if csr.num_rows != rows or csr.num_edges != edges.num_edges or csr.indptr[-1] != csr.num_edges:
+                raise CorruptFileError(f"snapshot {snapshot.path}: {name} does not fit its nodes")
