@@ -24,7 +24,7 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def test_every_setting_is_documented() -> None:
     documented = set(re.findall(r"^\| `([a-z_.]+)` \|", CONFIGURATION, re.MULTILINE))
-    assert documented == set(_leaves(Settings))
+    assert documented - {"engine.toml"} == set(_leaves(Settings))
 
 
 def test_the_mapping_example_is_valid() -> None:
