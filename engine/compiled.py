@@ -18,14 +18,12 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` on its first call, once for each set of argument types."""
+    """Compile `function` on its first call, once for each set of argument types.
+
+    A kernel may call compiled helpers of its own file only: numba looks at that file alone to see what changed.
+    """
     try:
         kernel = numba.njit(function, cache=True, nogil=True)
     except RuntimeError:  # numba found no folder that it may write to
         kernel = numba.njit(function, nogil=True)
     return cast(Callable[P, R], kernel)
-
-
-def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a helper that other kernels of the same file call: it is inlined into them and not kept by itself."""
-    return cast(Callable[P, R], numba.njit(function, inline="always"))

@@ -124,11 +124,12 @@ def _read_relation(folder: Path, name: str) -> Relation:
 
 
 def _map(path: Path) -> NDArray[Any]:
-    # Seen as plain arrays: numpy.memmap is slow to slice. An empty file cannot be mapped.
+    # Plain arrays, since numpy.memmap is slow to slice, and mapped copy-on-write, since the kernels are then compiled for
+    # one type of array. Nobody writes to them. An empty file cannot be mapped.
     with path.open("rb") as stream:
         np.lib.format.read_magic(stream)
         shape = np.lib.format.read_array_header_1_0(stream)[0]
-    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
+    return np.asarray(np.load(path, mmap_mode="c" if 0 not in shape else None))
 
 
 def _check_shapes(snapshot: Snapshot) -> None:
