@@ -45,6 +45,8 @@ class RelatedData:
     Attributes:
         graph: the training edges; items kept out of the graph are rows without neighbours.
         items: every item with its fields, cold ones too; row numbers agree with `graph`.
+        contexts: the contexts with their fields (a board's title says what its items are); row numbers agree with
+            `graph`. None when there is nothing to say about them.
         validation: pairs carved from the training part; the answers' edges are not in `graph`, but both ends still have
             some. For early stopping, tuning and blend weights.
         validation_cold: the same with answers that have no edge at all in `graph`.
@@ -58,6 +60,7 @@ class RelatedData:
     validation_cold: RelatedPairs = field(default_factory=RelatedPairs.empty)
     seed: int = 0
     workdir: Path | None = None
+    contexts: NodeTable | None = None
 
     @property
     def num_items(self) -> int:
