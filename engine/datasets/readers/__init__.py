@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.datasets.readers import (
     amazon_music,
     ciao,
@@ -15,9 +17,10 @@ from engine.datasets.readers import (
     sasrec_games,
 )
 from engine.datasets.readers.base import Converted, Reader
+from engine.datasets.readers.source import Source
 from engine.errors import UnknownNameError
 
-__all__ = ["READERS", "Converted", "Reader", "find_reader"]
+__all__ = ["READERS", "Converted", "Reader", "convert", "find_reader"]
 
 READERS: dict[str, Reader] = {
     reader.name: reader
@@ -47,3 +50,20 @@ def find_reader(name: str) -> Reader:
         return READERS[name]
     except KeyError:
         raise UnknownNameError(f"no reader for a data set {name!r}", hint=f"Known: {', '.join(READERS)}.") from None
+
+
+def convert(name: str, source: Path, target: Path) -> dict[str, int]:
+    """Read a public data set's files and write them as a data set folder; one that is already there is replaced.
+
+    Returns:
+        Table -> rows written.
+
+    Raises:
+        UnknownNameError: no reader of that name.
+        DataError: a file is missing, truncated or foreign; nothing is written.
+        InputError: `target` is there and is no data set.
+    """
+    reader = find_reader(name)
+    converted = reader.read(Source(source, name))
+    converted.write(target, name)
+    return converted.counts()

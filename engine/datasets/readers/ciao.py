@@ -14,12 +14,23 @@ from engine.errors import DataError
 
 def _matrix(path: Path, name: str, width: int) -> NDArray[np.int64]:
     """One integer matrix of a MATLAB file, int64 `[rows, width]`."""
+    import zlib
+
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     try:
         values = loadmat(path).get(name)
-    except (MatReadError, OSError, ValueError, TypeError, NotImplementedError, EOFError) as error:
+    except (
+        MatReadError,
+        OSError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        zlib.error,
+    ) as error:
         raise DataError(
             f"{path}: not a complete MATLAB file ({error})", hint="The file is truncated or foreign; download it again."
         ) from error

@@ -41,7 +41,8 @@ def _from_adjacency(path: Path, users: int, items: int) -> Pairs:
     from scipy.sparse import csr_matrix, load_npz
 
     try:
-        matrix = csr_matrix(load_npz(path))
+        with path.open("rb") as stream:
+            matrix = csr_matrix(load_npz(stream))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: not a complete sparse matrix ({error})",
