@@ -20,8 +20,7 @@ from engine.graph.snapshot_csr import NO_TIME, Relation
 from engine.types import ItemContextGraph
 
 if TYPE_CHECKING:
-    from engine.datasets.folder import DatasetFolder
-    from engine.graph.snapshot_tables import TableSet
+    from engine.datasets.folder import DatasetFolder, DatasetTables
 
 __all__ = ["NO_TIME", "FieldColumn", "IdColumn", "NodeTable", "Relation", "Relations", "Snapshot"]
 
@@ -77,7 +76,7 @@ class Snapshot:
 
     @staticmethod
     def from_dataset(
-        data: DatasetFolder | TableSet,
+        data: DatasetFolder | DatasetTables,
         *,
         exclude_saves: NDArray[np.bool_] | None = None,
         exclude_items: Sequence[str] | None = None,
@@ -93,10 +92,11 @@ class Snapshot:
             DataError: a bad file, or an edge that names a node its table does not list.
             GraphError: two nodes with one id.
         """
+        from engine.datasets.folder import DatasetTables
         from engine.graph.snapshot_tables import build
 
-        load = getattr(data, "load", None)
-        return build(data if load is None else load(), exclude_saves=exclude_saves, exclude_items=exclude_items)
+        tables = data if isinstance(data, DatasetTables) else data.load()
+        return build(tables, exclude_saves=exclude_saves, exclude_items=exclude_items)
 
     def walk_graph(self, relation: Literal["auto", "saves", "interactions"] = "auto") -> ItemContextGraph:
         """The bipartite graph that walks run on.
