@@ -22,11 +22,11 @@ _HASH_ROUNDS = 1024
 _OPENS = tuple(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch"))
 
 
-def write_config(folder: Path, settings: LocalServerSettings) -> None:
+def write_config(folder: Path, settings: LocalServerSettings, port: int) -> None:
     """Write `conf/neo4j.conf`: loopback Bolt only, no HTTP, nothing reported, nothing preallocated, a quick stop."""
     lines = (
         "server.default_listen_address=127.0.0.1",
-        f"server.bolt.listen_address=127.0.0.1:{settings.port}",
+        f"server.bolt.listen_address=127.0.0.1:{port}",
         "server.http.enabled=false",
         "server.https.enabled=false",
         "dbms.usage_report.enabled=false",

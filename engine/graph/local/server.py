@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
 from engine.errors import LocalServerError
 from engine.files import disk_full_as
 from engine.graph.local import config
+from engine.graph.local.admin import ImportFiles, ImportReport, import_full
 from engine.graph.local.jars import fetch_jars, jar_folder, read_lock
 from engine.graph.local.lock import file_lock, is_store_locked
 from engine.graph.local.process import (
@@ -60,6 +64,10 @@ class ServerStatus:
     uptime_s: float | None = None
 
 
+class _PortTakenError(LocalServerError):
+    """Told apart because a port that nobody asked for may simply be another one."""
+
+
 class LocalServer:
     """The Neo4j of one home folder.
 
@@ -83,6 +91,10 @@ class LocalServer:
         return self.folder / "server.json"
 
     @property
+    def _port_path(self) -> Path:
+        return self.folder / "port"
+
+    @property
     def _store_lock(self) -> Path:
         return self.folder / "data" / "databases" / "store_lock"
 
@@ -97,8 +109,14 @@ class LocalServer:
         with self._only_one(), disk_full_as(self.folder):
             process = self._process()
             if process is None:
-                process = self._spawn()
-            return self._wait_ready(process)
+                process = self._spawn(self._preferred_port())
+            try:
+                return self._wait_ready(process)
+            except _PortTakenError:
+                if self.settings.port:
+                    raise
+            self._port_path.unlink(missing_ok=True)
+            return self._wait_ready(self._spawn(0))
 
     def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> bool:
         """Stop the server and wait until it has closed its store.
@@ -157,6 +175,32 @@ class LocalServer:
                 else:
                     path.unlink(missing_ok=True)
 
+    def bulk_import(
+        self,
+        nodes: Sequence[ImportFiles],
+        relationships: Sequence[ImportFiles],
+        *,
+        database: str = "neo4j",
+        id_type: Literal["string", "integer"] = "string",
+    ) -> ImportReport:
+        """Replace the whole database by CSV files: stop the server, run the offline importer, start it again.
+
+        Indexes and constraints are gone afterwards, like everything else that was there; the address stays the same
+        unless another program takes the port meanwhile. When the import fails the database is left empty.
+
+        Raises:
+            InputError: a label, type or path that the importer would misread.
+            LocalServerError: the importer refuses the files, or the server does not stop or start.
+        """
+        self.stop()
+        try:
+            with self._only_one():
+                self._refuse_taken_folder()
+                config.write_config(self.folder, self.settings, self._preferred_port())
+                return import_full(self.folder, self.settings, database, nodes, relationships, id_type)
+        finally:
+            self.start()
+
     def diagnosis(self) -> str | None:
         """Why the server is not there, with its last log lines; None when it runs."""
         process = self._process()
@@ -176,11 +220,22 @@ class LocalServer:
         state = read_state(self._state_path)
         return None if state is None else find_process(state, self.folder)
 
-    def _spawn(self) -> psutil.Process:
+    def _preferred_port(self) -> int:
+        """The configured port; or the one of last time, so that a restart keeps the address; or 0 for any."""
+        if self.settings.port or not self._port_path.is_file():
+            return self.settings.port
+        try:
+            last = int(self._port_path.read_text())
+            socket.create_server(("127.0.0.1", last)).close()
+        except (OSError, ValueError, OverflowError):
+            return 0
+        return last
+
+    def _spawn(self, port: int) -> psutil.Process:
         self._refuse_taken_folder()
         config.check_memory(self.settings)
         jars = fetch_jars(jar_folder())
-        config.write_config(self.folder, self.settings)
+        config.write_config(self.folder, self.settings, port)
         config.ensure_password(self.folder)
         self.log_path.parent.mkdir(exist_ok=True)
         command = config.java_command(
@@ -215,6 +270,7 @@ class LocalServer:
         state = ServerState(process.pid, process.create_time(), port, read_lock().neo4j)
         if state != read_state(self._state_path):
             write_state(self._state_path, state)
+            self._port_path.write_text(str(port))
         return LocalAddress(_uri(port), USER, config.ensure_password(self.folder))
 
     def _refuse_taken_folder(self) -> None:
@@ -230,7 +286,7 @@ class LocalServer:
     def _boot_error(self) -> LocalServerError:
         said = self._console()
         if "PortBindException" in said or "Address already in use" in said:
-            return LocalServerError(
+            return _PortTakenError(
                 f"port {self.settings.port} of 127.0.0.1 is taken: the local Neo4j cannot listen there",
                 hint="Set port = 0 under [graph.local] in engine.toml to take a free one, or name another port.",
             )
