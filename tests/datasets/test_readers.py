@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from originals import ORIGINALS
 
-from engine.datasets.readers import READERS, Converted, find_reader
+from engine.datasets.folder import DatasetFolder
+from engine.datasets.readers import READERS, Converted, convert, find_reader
 from engine.datasets.readers.source import Source
 from engine.errors import DataError, UnknownNameError
 
@@ -281,3 +282,23 @@ def test_the_published_files_give_the_published_counts(name: str, original: Path
     """Runs only where the real files are: ENGINE_TEST_DATA, or ../shared/data beside the checkout."""
     found = reread(name, original)
     assert found.counts() == dict(READERS[name].published)
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_a_converted_set_passes_the_full_check(name: str, tmp_path: Path) -> None:
+    ORIGINALS[name](tmp_path / "src")
+    counts = convert(name, tmp_path / "src", tmp_path / "out")
+    folder = DatasetFolder.open(tmp_path / "out")
+    report = folder.check()
+    assert not report.rejected
+    assert {t: report.rows[t] + report.repeated.get(t, 0) for t in report.rows} == counts
+    splits = reread(name, tmp_path / "src").splits
+    assert {path.name for path in (tmp_path / "out" / "splits").glob("*")} == set(splits)
+
+
+def test_nothing_is_written_when_a_file_is_wrong(tmp_path: Path) -> None:
+    ORIGINALS["filmtrust"](tmp_path / "src")
+    (tmp_path / "src" / "trust.txt").write_text("2 five\n")
+    with pytest.raises(DataError):
+        convert("filmtrust", tmp_path / "src", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
