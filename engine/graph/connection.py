@@ -25,7 +25,7 @@ FETCH_SIZE = 10_000
 RETRY_S = 15.0
 """The one retry policy: a managed transaction is tried again for so long, with growing pauses, while the failure is
 one that may pass (a deadlock, a lost connection, a server that restarts). So what a write does must bear repetition."""
-_CONNECT_TIMEOUT_S = 10.0
+_CONNECT_TIMEOUT_S = 5.0
 _LIVENESS_S = 5.0
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
@@ -61,7 +61,7 @@ class Graph:
         self.database = settings.database
         self.server_version = ""
         self._settings = settings
-        self._local = local
+        self.local = local
         self._driver: neo4j.Driver | None = None
         self._driver_pid = 0
 
@@ -155,7 +155,7 @@ class Graph:
     @contextmanager
     def _session(self, access: str) -> Iterator[neo4j.Session]:
         with (
-            failures_at(self.uri, self._local),
+            failures_at(self.uri, self.local),
             self._open_driver().session(
                 database=self.database, default_access_mode=access, fetch_size=FETCH_SIZE
             ) as session,
@@ -163,7 +163,7 @@ class Graph:
             yield session
 
     def _check_server(self) -> None:
-        with failures_at(self.uri, self._local):
+        with failures_at(self.uri, self.local):
             info = self._open_driver().get_server_info()
         self.server_version = check_version(info.agent, self.uri)
         self.read("RETURN 1")

@@ -18,6 +18,7 @@ from pathlib import Path
 from engine.errors import DiskFullError, InputError, LocalServerError
 from engine.graph.local import config
 from engine.graph.local.jars import fetch_jars, jar_folder
+from engine.graph.local.process import server_environment
 from engine.progress import progress
 from engine.settings import LocalServerSettings
 
@@ -64,8 +65,6 @@ def run_admin(folder: Path, settings: LocalServerSettings, arguments: Sequence[s
         LocalServerError: it failed; the message holds its last lines.
         DiskFullError: no space left.
     """
-    from engine.graph.local.server import server_environment
-
     flags = ["-XX:+UseSerialGC", f"-Xmx{settings.heap_mb}m"]
     command = config.java_command(fetch_jars(jar_folder()), flags, config.ADMIN_CLASS, *arguments)
     ran = subprocess.run(command, env=server_environment(folder), capture_output=True, text=True, errors="replace")
@@ -94,7 +93,7 @@ def import_full(
         DiskFullError: no space left.
     """
     wanted = [_option("nodes", group) for group in nodes] + [_option("relationships", group) for group in relationships]
-    with tempfile.TemporaryDirectory(prefix="import-", dir=folder) as scratch, progress("Importing in bulk"):
+    with tempfile.TemporaryDirectory(prefix="import-", dir=folder) as scratch, progress("Importing in bulk") as advance:
         try:
             printed = run_admin(
                 folder,
@@ -112,7 +111,9 @@ def import_full(
             for part in ("databases", "transactions"):
                 shutil.rmtree(folder / "data" / part / database, ignore_errors=True)
             raise
-    return ImportReport(*(_count(printed, what) for what in ("nodes", "relationships", "properties")))
+        report = ImportReport(*(_count(printed, what) for what in ("nodes", "relationships", "properties")))
+        advance(report.nodes + report.relationships)
+    return report
 
 
 def _option(kind: str, group: ImportFiles) -> str:

@@ -17,6 +17,7 @@ from engine.settings import LocalServerSettings
 JAVA_OVERHEAD_MB = 300
 """Metaspace, code cache, thread stacks and direct buffers, on top of heap and page cache."""
 SERVER_CLASS = "org.neo4j.server.CommunityEntryPoint"
+USER = "neo4j"
 ADMIN_CLASS = "org.neo4j.cli.AdminTool"
 _HASH_ROUNDS = 1024
 _OPENS = tuple(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch"))
@@ -70,6 +71,11 @@ def java_command(jars: Sequence[Path], flags: Sequence[str], main_class: str, *a
 
     class_path = ":".join(map(str, jars))
     return [str(JAVA), *flags, *_OPENS, "-cp", class_path, main_class, *arguments]
+
+
+def server_arguments(folder: Path) -> list[str]:
+    """What the server's main class is told; the folder also marks the process as this folder's server."""
+    return [f"--home-dir={folder}", f"--config-dir={folder / 'conf'}", "--console-mode"]
 
 
 def server_flags(settings: LocalServerSettings) -> list[str]:

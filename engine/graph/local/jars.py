@@ -25,7 +25,7 @@ from engine.progress import progress
 LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
 OTHER_WAYS = (
     "Check the network (Maven Central must be reachable once), or use a Neo4j 5.23+ of your own: set ENGINE_GRAPH_URI"
-    " and ENGINE_GRAPH_PASSWORD; or run the one in docker/compose.yaml: docker compose up neo4j."
+    " and ENGINE_GRAPH_PASSWORD; or run one with Docker: docker compose -f docker/compose.yaml up neo4j."
 )
 _ATTEMPTS = 3
 _PARALLEL = 4

@@ -98,6 +98,12 @@ def spawn(
     return pid, psutil.Process(pid).create_time()
 
 
+def server_environment(folder: Path) -> dict[str, str]:
+    """The environment of the server and of its admin tool: nothing of the user's Java or Neo4j leaks in."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NEO4J_", "JAVA_", "JDK_", "_JAVA"))}
+    return {**kept, "NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
+
+
 def wait_for_exit(process: psutil.Process, timeout_s: float) -> bool:
     """True when the process ended in time."""
     deadline = time.monotonic() + timeout_s

@@ -6,7 +6,6 @@ once; the state file says which process it is; Neo4j's own store lock tells when
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import time
@@ -22,6 +21,7 @@ from engine.errors import LocalServerError
 from engine.files import disk_full_as
 from engine.graph.local import config
 from engine.graph.local.admin import ImportFiles, ImportReport, import_full
+from engine.graph.local.archive import archive_flags
 from engine.graph.local.jars import fetch_jars, jar_folder, read_lock
 from engine.graph.local.lock import file_lock, is_store_locked
 from engine.graph.local.process import (
@@ -29,6 +29,7 @@ from engine.graph.local.process import (
     bolt_port,
     find_process,
     read_state,
+    server_environment,
     spawn,
     store_holder,
     wait_for_exit,
@@ -36,7 +37,6 @@ from engine.graph.local.process import (
 )
 from engine.settings import LocalServerSettings
 
-USER = "neo4j"
 _POLL_S = 0.1
 _STOP_TIMEOUT_S = 60.0
 
@@ -234,17 +234,18 @@ class LocalServer:
     def _spawn(self, port: int) -> psutil.Process:
         self._refuse_taken_folder()
         config.check_memory(self.settings)
-        jars = fetch_jars(jar_folder())
+        cache = jar_folder()
+        jars = fetch_jars(cache)
+        with file_lock(cache / ".archives.lock"):
+            flags = config.server_flags(self.settings) + archive_flags(jars, cache / ".archives")
         config.write_config(self.folder, self.settings, port)
         config.ensure_password(self.folder)
         self.log_path.parent.mkdir(exist_ok=True)
         command = config.java_command(
             jars,
-            config.server_flags(self.settings),
+            flags,
             config.SERVER_CLASS,
-            f"--home-dir={self.folder}",
-            f"--config-dir={self.folder / 'conf'}",
-            "--console-mode",
+            *config.server_arguments(self.folder),
         )
         pid, started = spawn(
             command,
@@ -271,7 +272,7 @@ class LocalServer:
         if state != read_state(self._state_path):
             write_state(self._state_path, state)
             self._port_path.write_text(str(port))
-        return LocalAddress(_uri(port), USER, config.ensure_password(self.folder))
+        return LocalAddress(_uri(port), config.USER, config.ensure_password(self.folder))
 
     def _refuse_taken_folder(self) -> None:
         if not is_store_locked(self._store_lock):
@@ -279,7 +280,7 @@ class LocalServer:
         holder = store_holder(self._store_lock)
         who = "another process" if holder is None else f"process {holder}"
         raise LocalServerError(
-            f"the folder {self.folder} is in use by {who}, which the engine did not start there",
+            f"the folder {self.folder} is in use by {who}, which is not the server that the engine knows of",
             hint="End that Neo4j, or point ENGINE_HOME at another folder.",
         )
 
@@ -315,12 +316,6 @@ class LocalServer:
         told = [line.rstrip() for line in self._console().splitlines() if line.strip()]
         told = [line for line in told if not line.lstrip().startswith(("at ", "... "))]
         return "".join(f"\n  {line[:300]}" for line in told[-num_lines:])
-
-
-def server_environment(folder: Path) -> dict[str, str]:
-    """The environment of the server and of its admin tool: nothing of the user's Java or Neo4j leaks in."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NEO4J_", "JAVA_", "JDK_", "_JAVA"))}
-    return {**kept, "NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
 
 
 def _uri(port: int) -> str:
