@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +41,19 @@ class Standing:
     def hit(self, k: int) -> NDArray[np.float64]:
         """Chance that the answer is among the first `k`, float64 `[P]`."""
         room = np.clip(k - self.better, 0, self.tied)
-        return np.divide(room, self.tied, out=np.zeros(len(self)), where=self.tied > 0)
+        return _divided(room, self.tied)
 
     def reciprocal_rank(self) -> NDArray[np.float64]:
         """Expected 1 / rank, float64 `[P]`."""
         last = int((self.better + self.tied).max(initial=0))
         harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, last + 1))])
         gain = harmonic[self.better + self.tied] - harmonic[np.minimum(self.better, last)]
-        return np.divide(gain, self.tied, out=np.zeros(len(self)), where=self.tied > 0)
+        return _divided(gain, self.tied)
+
+
+def _divided(value: NDArray[Any], by: NDArray[np.int64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.divide(value, by, out=np.zeros(len(by)), where=by > 0)
+    return result
 
 
 def standing(scores: FloatArray, queries: IndexArray, answers: IndexArray) -> Standing:
