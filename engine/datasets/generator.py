@@ -241,24 +241,30 @@ def generate(config: WorldConfig) -> Generated:
 
 
 def write_world(folder: Path, config: WorldConfig) -> dict[str, int]:
-    """Generate a world into a data set folder, with `truth.csv` and the data set `arrivals` inside; the same bytes again.
+    """Generate a world into a folder; see `write_generated`.
 
     Returns:
         Table -> rows, of the main data set.
+    """
+    generated = generate(config)
+    write_generated(folder, generated)
+    return generated.main.counts()
+
+
+def write_generated(folder: Path, generated: Generated) -> None:
+    """Write a world as a data set folder, with `truth.csv` and the data set `arrivals` inside; the same bytes again.
 
     Raises:
         InputError: `folder` is there and is no data set.
         DiskFullError: no space left.
     """
-    generated = generate(config)
-    name = f"world-{config.items}-{config.seed}"
+    name = f"world-{generated.world.config.items}-{generated.world.config.seed}"
     generated.main.write(folder, name)
     generated.arrivals.write(folder / "arrivals", f"{name}-arrivals")
     with atomic_file(folder / TRUTH) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(generated.truth)
         writer.writerows(zip(*generated.truth.values(), strict=True))
-    return generated.main.counts()
 
 
 def read_truth(folder: Path) -> dict[str, tuple[str, str]]:

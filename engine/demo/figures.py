@@ -1,0 +1,185 @@
+"""The report's pictures, each as a data URI for an `<img>`. Knows arrays and matplotlib; nothing of graphs or models."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, SOFT, GRID, ACCENT, QUIET = "#1d2433", "#667085", "#e4e7ec", "#c2410c", "#98a2b3"
+PALETTE = (
+    "#c2410c", "#0f766e", "#7c3aed", "#b45309", "#0369a1", "#be185d",
+    "#4d7c0f", "#4338ca", "#0e7490", "#a16207", "#9f1239", "#475569",
+)  # fmt: skip
+STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 12,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "text.color": INK,
+    "svg.hashsalt": "engine",
+    "figure.facecolor": "white",
+}
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
+    # The object interface, without pyplot: no window system is touched and no figure outlives its function.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns)
+
+
+def _uri(figure: Figure, kind: str) -> str:
+    buffer = io.BytesIO()
+    if kind == "svg":
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    else:
+        figure.savefig(buffer, format="png", dpi=180, metadata={"Software": None})
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> str:
+    """Items in the plane, coloured and named by group.
+
+    Args:
+        points: `[M, 2]`.
+        groups: `[M]`.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(10.4, 6.6)
+        names = sorted(set(groups))
+        label = np.array(groups)
+        for number, name in enumerate(names):
+            mine = points[label == name]
+            colour = PALETTE[number % len(PALETTE)]
+            axes.scatter(mine[:, 0], mine[:, 1], s=7, color=colour, alpha=0.55, linewidths=0)
+        for number, name in enumerate(names):
+            x, y = _heart(points[label == name])
+            axes.text(
+                x, y, name, ha="center", va="center", fontsize=11, fontweight="bold",
+                color=PALETTE[number % len(PALETTE)],
+                bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+            )  # fmt: skip
+        axes.set_axis_off()
+        return _uri(figure, "png")
+
+
+def _heart(points: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Where a group is densest: the member whose near neighbours are nearest."""
+    some = points[:: max(1, len(points) // 400)]
+    distance = np.linalg.norm(some[:, None] - some[None], axis=2)
+    near = np.sort(distance, axis=1)[:, : max(2, len(some) // 8)].mean(axis=1)
+    x, y = some[int(near.argmin())]
+    return float(x), float(y)
+
+
+def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[str], best: str) -> str:
+    """Metrics by method, one panel a metric, the best method set apart by colour.
+
+    Args:
+        metrics: method -> metric -> value.
+        figures: the metrics to draw, in order.
+        best: the method to set apart.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure, panels = _figure(10.4, 0.55 + 0.42 * len(metrics), columns=len(figures))
+        methods = list(metrics)[::-1]
+        for number, (axes, name) in enumerate(zip(np.atleast_1d(panels), figures, strict=True)):
+            values = [metrics[method][name] for method in methods]
+            colours = [ACCENT if method == best else QUIET for method in methods]
+            axes.barh(methods, values, color=colours, height=0.62)
+            for row, value in enumerate(values):
+                axes.text(value + max(values) * 0.025, row, _short(value), va="center", fontsize=10)
+            axes.set_title(name)
+            axes.set_xlim(0, max(values) * 1.22)
+            axes.tick_params(length=0, labelleft=number == 0)
+            axes.set_xticks([])
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+        return _uri(figure, "svg")
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def degree_distribution(degrees: Mapping[str, NDArray[np.integer[Any]]]) -> str:
+    """Share of nodes with at least so many edges, log-log.
+
+    Args:
+        degrees: what is counted -> int `[N]`.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(5.1, 3.6)
+        for (name, values), colour in zip(degrees.items(), (ACCENT, PALETTE[4], PALETTE[1]), strict=False):
+            found, counts = np.unique(values[values > 0], return_counts=True)
+            axes.loglog(found, counts[::-1].cumsum()[::-1] / counts.sum(), color=colour, linewidth=2, label=name)
+        _label(axes, "edges", "share of nodes with at least as many")
+        axes.legend(frameon=False)
+        return _uri(figure, "svg")
+
+
+def training_curve(epochs: Sequence[Mapping[str, float]]) -> str:
+    """Loss and validation score by epoch.
+
+    Args:
+        epochs: one mapping an epoch with `loss` and, where there was validation, `score`.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(5.1, 3.6)
+        steps = np.arange(1, len(epochs) + 1)
+        axes.plot(steps, [epoch["loss"] for epoch in epochs], color=PALETTE[4], linewidth=2, label="training loss")
+        _label(axes, "epoch", "training loss")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        scores = [epoch.get("score") for epoch in epochs]
+        lines = list(axes.get_lines())
+        if any(score is not None for score in scores):
+            right = axes.twinx()
+            lines += right.plot(
+                steps,
+                [np.nan if score is None else score for score in scores],
+                color=ACCENT,
+                linewidth=2,
+                label="validation MRR",
+            )
+            right.tick_params(length=0)
+            right.set_ylim(bottom=0)
+        axes.legend(handles=lines, frameon=False, loc="center right")
+        return _uri(figure, "svg")
+
+
+def _label(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, which="both")
