@@ -1,0 +1,9 @@
+// about: Why an answer is related: items that share a user with either item, as paths.
+// mode: read
+// param from: string
+// param to: string
+// columns: path
+MATCH (q:{{items}}) WHERE q.{{items.id}} = $from
+MATCH (a:{{items}}) WHERE a.{{items.id}} = $to
+MATCH path = (q){{<-[:interactions]-}}(:{{users}}){{-[:interactions]->}}(:{{items}}){{<-[:interactions]-}}(:{{users}}){{-[:interactions]->}}(a)
+RETURN path LIMIT 25

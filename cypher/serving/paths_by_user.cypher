@@ -1,0 +1,9 @@
+// about: Why an answer is related: the users who took up both items, as paths.
+// mode: read
+// param from: string
+// param to: string
+// columns: path
+MATCH (q:{{items}}) WHERE q.{{items.id}} = $from
+MATCH (a:{{items}}) WHERE a.{{items.id}} = $to
+MATCH path = (q){{<-[:interactions]-}}(:{{users}}){{-[:interactions]->}}(a)
+RETURN path LIMIT 25

@@ -1,0 +1,103 @@
+"""A whole generation from a snapshot and its vectors: written aside, checked, published. Knows no model and no training."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import EmptyGraphError, EngineError
+from engine.files import atomic_folder
+from engine.graph.snapshot import Snapshot
+from engine.index.hnsw import HnswConfig
+from engine.refresh.gate import GateConfig, check_vectors, checked_index
+from engine.registry import Generation, Registry
+from engine.serving import layout
+from engine.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a generation is made of.
+
+    Attributes:
+        snapshot: with a folder of its own, which the generation refers to.
+        as_of: the graph was read at this time or later.
+        vectors: float32 `[N, d]`, one row an item of the snapshot.
+        folders: name in the generation's folder -> a folder to copy there (`layout.MODEL`, `layout.BLEND`).
+        config: how it was made, JSON-able.
+        metrics: what was measured before.
+    """
+
+    snapshot: Snapshot
+    as_of: datetime
+    vectors: FloatArray
+    folders: dict[str, Path] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def publish_generation(
+    registry: Registry,
+    folder: Path,
+    parts: Parts,
+    *,
+    index: HnswConfig,
+    gate: GateConfig,
+) -> Generation:
+    """Write a generation below `folder`, gate it and let it serve.
+
+    A process that dies here leaves the last generation serving; the next call begins a new one.
+
+    Raises:
+        EmptyGraphError: there is no item.
+        TrainingError: the generation does not pass the gate.
+        DiskFullError: no space left.
+    """
+    snapshot = parts.snapshot
+    if not len(snapshot.items):
+        raise EmptyGraphError("the graph has no items", hint="Load a data set with `engine ingest DIR`.")
+    assert snapshot.path is not None
+    generation = registry.begin(
+        watermark=snapshot.watermark,
+        as_of=parts.as_of,
+        config=parts.config,
+        snapshot_path=snapshot.path.resolve(),
+        folder=folder.resolve(),
+    )
+    try:
+        check_vectors(parts.vectors, len(snapshot.items))
+        metrics = _write(generation, parts, index, gate)
+        return registry.publish(generation.id, metrics)
+    except BaseException as error:
+        registry.fail(generation.id, str(error).splitlines()[0] if isinstance(error, EngineError) else repr(error))
+        shutil.rmtree(generation.path, ignore_errors=True)
+        raise
+
+
+def _write(generation: Generation, parts: Parts, config: HnswConfig, gate: GateConfig) -> dict[str, Any]:
+    items = parts.snapshot.items
+    facts = {
+        "format": layout.FORMAT,
+        "generation": generation.id,
+        "watermark": generation.watermark,
+        "snapshot": generation.snapshot_path.name,
+        "corpora": items.corpora,
+        "config": parts.config,
+    }
+    recalls = []
+    with atomic_folder(generation.path, facts) as folder:
+        np.save(folder / layout.VECTORS, np.asarray(parts.vectors, np.float32))
+        np.save(folder / layout.ITEM_KEYS, items.key)
+        for number, corpus in enumerate(items.corpora):
+            rows = np.flatnonzero(items.corpus == number)
+            built, recall = checked_index(np.asarray(parts.vectors[rows]), rows, config, gate, corpus=corpus)
+            built.save(layout.index_folder(folder, number))
+            recalls.append(recall)
+        for name, source in parts.folders.items():
+            shutil.copytree(source, folder / name)
+    return {**parts.metrics, "ann_recall": min(recalls), "items": len(items)}

@@ -1,0 +1,85 @@
+"""The ranking methods a query may name, and how those that score every item are searched. Knows scorers by their protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from engine.models.base import ItemScorer, RelatedData
+from engine.serving.nearest import ranked, rows_in
+from engine.serving.query import Found, Query, Scope, boost
+from engine.serving.view import View
+
+ABOUT = {
+    "blend": "pinsage, walks and content together, weighted on validation pairs",
+    "pinsage": "nearest embeddings",
+    "walks": "short random walks through shared contexts",
+    "content": "likeness of texts and categories",
+    "popularity": "what is saved most, whatever was asked",
+}
+"""Every method the engine knows, in the order they are shown."""
+
+
+class Method(Protocol):
+    """A way to find items for a query."""
+
+    name: str
+
+    def search(self, query: Query, scope: Scope, count: int) -> Found:
+        """The `count` best rows of the scope; fewer only with a reason or where the scope holds fewer."""
+        ...
+
+
+class DenseMethod:
+    """A method that scores all items at once.
+
+    Args:
+        scorer: fitted.
+        reach: the reason to give when it has nothing to say about enough items: those it scores 0. None where 0 is a
+            score like any other.
+    """
+
+    def __init__(self, scorer: ItemScorer, view: View, reach: str | None) -> None:
+        self.name = scorer.name
+        self._scorer = scorer
+        self._view = view
+        self._reach = reach
+
+    def search(self, query: Query, scope: Scope, count: int) -> Found:
+        known = query.rows >= 0
+        if not known.any():
+            return Found(
+                np.empty(0, np.int64), np.empty(0, np.float32), "the query items are newer than this generation"
+            )
+        weights = query.weights[known]
+        merged = boost(self._scorer.score(query.rows[known]), (weights / weights.sum()).astype(np.float32))
+        rows = rows_in(self._view, scope)
+        scores = merged[rows]
+        told = scores > (0 if self._reach else -np.inf)
+        found = ranked(rows[told], scores[told], count)
+        return Found(found.rows, found.scores, self._reach if len(found.rows) < min(count, len(rows)) else None)
+
+
+def standard_methods(view: View, seed: int) -> dict[str, Callable[[], Method]]:
+    """The methods that need no training, made when first asked for."""
+    from engine.models.content import ContentScorer
+    from engine.models.popularity import PopularityScorer
+    from engine.models.walks import WalkScorer
+
+    def fitted(scorer: ItemScorer, reach: str | None) -> Method:
+        scorer.fit(RelatedData(view.graph, view.items, contexts=view.contexts, seed=seed))
+        return DenseMethod(scorer, view, reach)
+
+    return {
+        "walks": lambda: fitted(WalkScorer(), "walks from the query reach no more items"),
+        "content": lambda: fitted(ContentScorer(), "no more items share a word or a value with the query"),
+        "popularity": lambda: fitted(PopularityScorer(), None),
+    }
+
+
+def popular_rows(view: View, scope: Scope, count: int) -> Found:
+    """The rows of the scope that most contexts hold, scored by log(1 + contexts)."""
+    rows = rows_in(view, scope)
+    return ranked(rows, np.log1p(view.graph.item_to_context.degrees()[rows]).astype(np.float32), count)

@@ -1,0 +1,281 @@
+"""Related items: candidates -> filter -> rank -> diversify -> explain. Knows one view and its methods; no registry, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError, NotReadyError, UnknownNameError, UnknownNodeError
+from engine.index.protocol import check_k
+from engine.serving.diversify import POOL, check_diversity, mmr
+from engine.serving.explain import explain
+from engine.serving.filters import Condition, Filters, Where, conditions
+from engine.serving.fresh import FreshItem, FreshItems
+from engine.serving.methods import ABOUT, Method
+from engine.serving.nearest import NearestMethod
+from engine.serving.query import Found, Query, Related, Scope, read_weights
+from engine.serving.results import Answer, Explanation, ScoredItem
+from engine.serving.view import View
+from engine.settings import GraphMapping
+from engine.types import FloatArray, IndexArray
+
+FindNew = Callable[[str], FreshItem | None]
+"""Looks an item up that the view does not know: item id -> the item embedded, or None where it is nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One candidate: a row of the view, or an item newer than it."""
+
+    row: int
+    score: float
+    fresh: FreshItem | None = None
+
+
+class Recommender:
+    """Answers questions about one view.
+
+    Args:
+        methods: name -> a way to make it, called when it is first asked for.
+        default: the method where none is named.
+        find_new: see `FindNew`.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        mapping: GraphMapping,
+        methods: dict[str, Callable[[], Method]],
+        *,
+        default: str = "pinsage",
+        fresh: FreshItems | None = None,
+        find_new: FindNew = lambda _: None,
+    ) -> None:
+        self.view = view
+        self.mapping = mapping
+        self.default = default
+        self.fresh = FreshItems() if fresh is None else fresh
+        self.filters = Filters(view.items)
+        self._find_new = find_new
+        self._makers: dict[str, Callable[[], Method]] = {"pinsage": lambda: NearestMethod(view), **methods}
+        self._methods: dict[str, Method] = {}
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods this generation can answer by."""
+        return tuple(name for name in ABOUT if name in self._makers)
+
+    def related(
+        self,
+        item: Related,
+        k: int = 10,
+        *,
+        corpus: str | None = None,
+        where: Where | None = None,
+        exclude: Iterable[str] | None = None,
+        user: str | None = None,
+        method: str | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
+    ) -> Answer:
+        """See `engine.client.Engine.related`."""
+        query = self.query(item)
+        name = self.corpus_of(query) if corpus is None else corpus
+        subject = f"related to {query.ids[0]}" if len(query.ids) == 1 else f"related to {len(query.ids)} items"
+        return self.answer(
+            query,
+            subject,
+            k,
+            name,
+            where=where,
+            exclude=exclude,
+            user=user,
+            method=method,
+            diversity=diversity,
+            explain=explain,
+        )
+
+    def query(self, asked: Related) -> Query:
+        """The query as rows and vectors.
+
+        Raises:
+            UnknownNodeError: an item that neither the view nor the graph knows.
+        """
+        view = self.view
+        if isinstance(asked, str) and (row := view.item_row(asked)) >= 0:
+            return Query((asked,), np.array([row], np.int32), _ONE, view.vectors[row : row + 1])
+        weights = read_weights(asked)
+        rows = np.array([view.item_row(item_id) for item_id in weights], np.int32)
+        vectors = view.vectors[rows]
+        for at in np.flatnonzero(rows < 0).tolist():
+            vectors[at] = self._new(list(weights)[at]).vector
+        return Query(tuple(weights), rows, np.array(list(weights.values()), np.float32), vectors)
+
+    def _new(self, item_id: str) -> FreshItem:
+        fresh = self.fresh.get(item_id) or self._find_new(item_id)
+        if fresh is None:
+            raise UnknownNodeError(
+                f"there is no item {item_id!r}",
+                hint="Add it with `engine.add_items`, or describe it to `engine.new_item`.",
+            )
+        return fresh
+
+    def corpus_of(self, query: Query) -> str:
+        """The corpus of the weightiest query item."""
+        at = int(query.weights.argmax())
+        row = int(query.rows[at])
+        if row < 0:
+            return self._new(query.ids[at]).item.corpus
+        corpora: list[str] = self.view.items.corpora
+        return corpora[int(self.view.items.corpus[row])]
+
+    def method(self, name: str | None) -> Method:
+        """A method by name.
+
+        Raises:
+            UnknownNameError: there is no such method.
+            NotReadyError: this generation was built without it.
+        """
+        wanted = self.default if name is None else name
+        if wanted not in self._methods:
+            if wanted not in ABOUT:
+                raise UnknownNameError(f"there is no method {wanted!r}", hint=f"Known: {', '.join(ABOUT)}.")
+            if wanted not in self._makers:
+                raise NotReadyError(
+                    f"generation {self.view.origin.generation} has no {wanted!r} method",
+                    hint=f"It answers by {', '.join(self.methods)}. `engine build` makes a new generation.",
+                )
+            self._methods[wanted] = self._makers[wanted]()
+        return self._methods[wanted]
+
+    def answer(
+        self,
+        query: Query,
+        subject: str,
+        k: int,
+        corpus: str,
+        *,
+        where: Where | None = None,
+        exclude: Iterable[str] | None = None,
+        user: str | None = None,
+        method: str | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
+    ) -> Answer:
+        """Answer a query that was read already."""
+        wanted = check_k(k)
+        spread = check_diversity(diversity)
+        demands = conditions(where, self.filters.kinds)
+        hidden = hidden_ids(exclude)
+        scope = self.scope(corpus, demands, query, hidden, user)
+        how = self.method(method)
+        pool = wanted * POOL if spread else wanted
+        found = how.search(query, scope, pool)
+        candidates = [
+            Candidate(row, score) for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+        ]
+        if len(self.fresh) and how.name == "pinsage":
+            new = self.fresh.search(query, corpus, demands, hidden, pool)
+            candidates += [Candidate(-1, score, fresh) for fresh, score in new]
+            candidates.sort(key=lambda one: -one.score)
+        if spread:
+            candidates = self.spread(candidates, wanted, spread)
+        shown = candidates[:wanted]
+        origin = self.view.origin
+        return Answer(
+            subject=subject,
+            k=wanted,
+            items=self.items(shown, corpus, query if explain else None),
+            method=how.name,
+            corpus=corpus,
+            generation=origin.generation,
+            watermark=origin.watermark,
+            as_of=origin.as_of,
+            reason=None if len(shown) == wanted else self.why_fewer(len(shown), corpus, scope, found),
+        )
+
+    def scope(
+        self, corpus: str, demands: tuple[Condition, ...], query: Query | None, hidden: frozenset[str], user: str | None
+    ) -> Scope:
+        """What may be answered: a corpus, through a filter, without the query's own items, hidden ones and a user's own."""
+        number = self.view.corpus_number(corpus)
+        out: set[int] = set() if query is None else set(query.rows.tolist())
+        if hidden:
+            out.update(self.view.items.index_of(list(hidden)).tolist())
+        if user is not None:
+            out.update(self.view.user_items(self.view.user_row(user))[0].tolist())
+        out.discard(-1)
+        return Scope(number, self.filters.matches(demands, number) if demands else None, frozenset(out))
+
+    def vectors_of(self, candidates: list[Candidate]) -> FloatArray:
+        """float32 `[C, d]`."""
+        return np.stack([self.view.vectors[one.row] if one.fresh is None else one.fresh.vector for one in candidates])
+
+    def spread(self, candidates: list[Candidate], k: int, diversity: float) -> list[Candidate]:
+        """The candidates reordered by MMR."""
+        if not candidates:
+            return candidates
+        scores = np.array([one.score for one in candidates], np.float32)
+        return [candidates[at] for at in mmr(scores, self.vectors_of(candidates), k, diversity).tolist()]
+
+    def items(self, candidates: list[Candidate], corpus: str, explained: Query | None) -> tuple[ScoredItem, ...]:
+        """The candidates with ids, titles and, where a query is given, the reasons."""
+        ids = self.view.items.ids
+        titles = iter(self.view.titles([one.row for one in candidates if one.fresh is None]))
+        return tuple(
+            ScoredItem(
+                ids[one.row] if one.fresh is None else one.fresh.item.item_id,
+                one.score,
+                corpus,
+                next(titles) if one.fresh is None else one.fresh.title,
+                None,
+                None if explained is None else self.explain(explained, one),
+            )
+            for one in candidates
+        )
+
+    def explain(self, query: Query, candidate: Candidate) -> Explanation:
+        """The paths from the query item that is most like the candidate."""
+        vector = self.vectors_of([candidate])[0]
+        at = int((query.vectors @ vector).argmax())
+        end = self.view.items.ids[candidate.row] if candidate.fresh is None else candidate.fresh.item.item_id
+        return explain(
+            self.view,
+            self.mapping,
+            (query.ids[at], self._contexts(int(query.rows[at]), query.ids[at])),
+            (end, self._contexts(candidate.row, end)),
+        )
+
+    def _contexts(self, row: int, item_id: str) -> IndexArray:
+        return self.view.graph.item_to_context.row(row) if row >= 0 else self._new(item_id).contexts
+
+    def why_fewer(self, count: int, corpus: str, scope: Scope, found: Found | None) -> str:
+        """Why an answer holds only `count` items."""
+        size = len(self.view.indexes[scope.corpus])
+        if found is not None and found.reach is not None:
+            return f"only {count}: {found.reach}"
+        parts = [f"corpus {corpus!r} holds {size:,} items"]
+        if scope.matches is not None:
+            parts.append(f"{len(scope.matches.rows):,} of them pass the filter")
+        if scope.excluded:
+            parts.append(f"{len(scope.excluded):,} items are excluded")
+        return f"only {count}: {', '.join(parts)}"
+
+
+_ONE = np.ones(1, np.float32)
+
+
+def hidden_ids(exclude: Any) -> frozenset[str]:
+    """The ids to leave out; one that no item has does no harm.
+
+    Raises:
+        InputError: one string instead of several.
+    """
+    if exclude is None:
+        return frozenset()
+    if isinstance(exclude, str):
+        raise InputError("exclude is a list of item ids, not one string")
+    return frozenset(str(item_id) for item_id in exclude)

@@ -1,0 +1,221 @@
+"""What an answer is: frozen values that print as a table and turn into JSON. Knows nothing of how they were found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+NodeKind = Literal["item", "context", "user"]
+
+
+class Shown:
+    """What every result can do: `print(result)` shows tables, `result.to_json()` is one JSON object."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values all the way down; times are ISO 8601 in UTC."""
+        plain: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        return plain
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """One JSON object."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, default=_plain)
+
+    def __str__(self) -> str:
+        from engine.serving.show import as_text
+
+        return as_text(self)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRef:
+    """One node of a path."""
+
+    kind: NodeKind
+    id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item was answered.
+
+    Attributes:
+        paths: chains of nodes from a query item to the answer, the most telling first; empty where only their features
+            or wider neighbourhoods are alike.
+        shared_contexts: how many contexts hold both.
+        cypher: a query to paste that shows these paths in the graph.
+    """
+
+    paths: tuple[tuple[NodeRef, ...], ...]
+    shared_contexts: int
+    cypher: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredItem:
+    """One answered item.
+
+    Attributes:
+        score: higher is better; comparable within one answer only.
+        interest: id of the medoid of the interest that brought it, in a home feed.
+    """
+
+    item_id: str
+    score: float
+    corpus: str
+    title: str | None = None
+    interest: str | None = None
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """One of a user's interests: a cluster of what they took up (PinnerSage, section 4).
+
+    Attributes:
+        medoid: the member nearest to all others; its id and title.
+        importance: share of the user's time-decayed actions, in [0, 1].
+        size: how many of the user's items it holds.
+    """
+
+    medoid: str
+    title: str | None
+    importance: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Shown):
+    """Items for a query, best first unless diversity reordered them.
+
+    Attributes:
+        subject: what was asked, in words.
+        k: how many were asked for.
+        items: at most `k` items.
+        method: what ranked them.
+        corpus: where they are from.
+        generation: id of the generation that answered; `watermark` and `as_of` say up to when it is true.
+        reason: why there are fewer than `k`, or why another method answered; None otherwise.
+        interests: of a home feed.
+    """
+
+    subject: str
+    k: int
+    items: tuple[ScoredItem, ...]
+    method: str
+    corpus: str
+    generation: str
+    watermark: int
+    as_of: datetime
+    reason: str | None = None
+    interests: tuple[Interest, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[ScoredItem]:
+        return iter(self.items)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The answered ids, in order."""
+        return tuple(item.item_id for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCluster:
+    """Users with alike interests.
+
+    Attributes:
+        size: how many users it holds.
+        label: the words that set its items apart.
+        users: ids of the users nearest to the centre.
+        top_items: the items nearest to the centre.
+        top_values: field values that are commoner here than among all, as "field: value".
+    """
+
+    number: int
+    size: int
+    label: str
+    users: tuple[str, ...]
+    top_items: tuple[ScoredItem, ...]
+    top_values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserClusters(Shown):
+    """All users, by interest. Largest cluster first.
+
+    Attributes:
+        left_out: users with nothing to go by.
+    """
+
+    clusters: tuple[UserCluster, ...]
+    left_out: int
+    generation: str
+    watermark: int
+    as_of: datetime
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    def __iter__(self) -> Iterator[UserCluster]:
+        return iter(self.clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Shown):
+    """What there is and what serves.
+
+    Attributes:
+        graph: address of the graph server, or what is wrong with it.
+        graph_watermark: the newest rev of the graph; None where the graph is not reachable or has none.
+        behind: changes that the serving generation has not seen; None where that cannot be said.
+    """
+
+    home: str
+    graph: str
+    graph_watermark: int | None
+    generation: str | None
+    watermark: int | None
+    as_of: datetime | None
+    behind: int | None
+    items: int | None
+    corpora: tuple[str, ...]
+    methods: tuple[str, ...]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationInfo(Shown):
+    """One line of `engine generations list`."""
+
+    id: str
+    state: str
+    serving: bool
+    created_at: datetime
+    watermark: int
+    metrics: dict[str, Any]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationList(Shown):
+    """All generations, newest first."""
+
+    generations: tuple[GenerationInfo, ...]
+
+    def __len__(self) -> int:
+        return len(self.generations)
+
+    def __iter__(self) -> Iterator[GenerationInfo]:
+        return iter(self.generations)
