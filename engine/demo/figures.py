@@ -111,12 +111,13 @@ def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[st
         methods = list(metrics)[::-1]
         for number, (axes, name) in enumerate(zip(np.atleast_1d(panels), figures, strict=True)):
             values = [metrics[method][name] for method in methods]
+            longest = max([*values, 0.001])
             colours = [ACCENT if method == best else QUIET for method in methods]
             axes.barh(methods, values, color=colours, height=0.62)
             for row, value in enumerate(values):
-                axes.text(value + max(values) * 0.025, row, _short(value), va="center", fontsize=10)
+                axes.text(value + longest * 0.025, row, _short(value), va="center", fontsize=10)
             axes.set_title(name)
-            axes.set_xlim(0, max(values) * 1.22)
+            axes.set_xlim(0, longest * 1.22)
             axes.tick_params(length=0, labelleft=number == 0)
             axes.set_xticks([])
             for spine in axes.spines.values():

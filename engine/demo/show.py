@@ -46,7 +46,7 @@ def show(story: Story, report: Path, console: Console) -> None:
 
 def _heading(text: str, console: Console) -> None:
     console.print()
-    console.print(Rule(f"[bold]{text}[/]", align="left", style="grey50"))
+    console.print(Rule(Text(text, style="bold"), align="left", style="grey50"))
 
 
 def _table(*headings: str) -> Table:
