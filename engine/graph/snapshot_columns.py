@@ -141,7 +141,7 @@ class NodeTable:
 
 
 def node_table(
-    ids: Sequence[str],
+    ids: Sequence[str] | pa.LargeStringArray,
     corpus: Sequence[str] | None = None,
     fields: Mapping[str, FieldColumn] | None = None,
     *,

@@ -1,0 +1,14 @@
+// about: The ids and fields of users, packed: one row for each list of internal ids.
+// mode: read
+// param parts: any
+// param fields: strings
+// columns: part, handles, ids, corpora, fields
+UNWIND range(0, size($parts) - 1) AS part
+CALL (part) {
+  UNWIND $parts[part] AS handle
+  MATCH (n) WHERE id(n) = handle
+  WITH collect(n) AS nodes
+  RETURN [n IN nodes | id(n)] AS handles, [n IN nodes | n.{{users.id}}] AS ids, null AS corpora,
+    [name IN $fields | [n IN nodes | n[name]]] AS fields
+}
+RETURN part, handles, ids, corpora, fields

@@ -1,0 +1,5 @@
+// about: The counter that every write transaction of the engine increments, and what ingest knows of the fields. No row in a graph that the engine never wrote to.
+// mode: read
+// columns: rev, fields
+MATCH (e:_EngineState {name: 'state'})
+RETURN e.rev AS rev, e.fields_json AS fields

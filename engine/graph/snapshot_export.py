@@ -1,0 +1,226 @@
+"""Neo4j -> a snapshot on disk. Cypher streams the graph once, packed, and the columns are true at one watermark.
+
+Knows the queries of `cypher/snapshot` and in which order to ask them. Consistency: the counter is read before and
+after; a commit in between starts the export again, and the last try holds the counter's write lock, so that writers wait.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from engine.errors import CorruptFileError, EmptyGraphError, GraphError
+from engine.files import atomic_folder
+from engine.graph.connection import Graph, Run
+from engine.graph.mapping import ENDS, mapping_digest
+from engine.graph.queries import load_queries
+from engine.graph.snapshot import Relations, Snapshot
+from engine.graph.snapshot_assemble import Handled, assemble_nodes, assemble_relation
+from engine.graph.snapshot_columns import FieldKind
+from engine.graph.snapshot_files import write_snapshot
+from engine.graph.snapshot_parts import EdgePart, Handles, NodePart, PartStore, balanced, edge_part, node_part
+from engine.hashing import digest
+from engine.progress import Advance, progress
+from engine.settings import GraphMapping, Settings
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+NODES_A_PART = 20_000
+EDGES_A_PART = 131_072
+STREAMS = 2
+"""Queries under way at once: reading relationship properties keeps a core of the server busy each."""
+KINDS = ("items", "contexts", "users")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is true of the graph before an export.
+
+    Attributes:
+        rev: the counter, or None in a graph that the engine never wrote to.
+        fields: kind of node -> field -> kind of value.
+    """
+
+    rev: int | None
+    fields: dict[str, dict[str, FieldKind]]
+
+
+def export_snapshot(graph: Graph, settings: Settings) -> Snapshot:
+    """Export the graph, or open the export that is there already at this watermark.
+
+    Finished parts stay on disk when it is interrupted, and the next call goes on from them if nothing was committed in
+    between. A graph without the engine's counter has no watermark: it is exported anew each time, and writers that
+    commit meanwhile may be seen in part.
+
+    Returns:
+        The sealed folder `<home>/snapshots/<watermark>-<digest of mapping and fields>`, memory-mapped.
+
+    Raises:
+        EmptyGraphError: there are no items.
+        GraphError: an id, time or field of the wrong type.
+        GraphUnavailableError: the server vanished; what came so far is kept.
+        DiskFullError: no space left; nothing half-written stays but finished parts.
+    """
+    mapping = settings.graph.mapping
+    folder = settings.home / "snapshots"
+    for attempt in range(1, TRIES):
+        state = _read_state(graph, mapping)
+        if (ready := _ready(folder, mapping, state)) is not None:
+            return ready
+        columns = _Export(graph, mapping, state, _store(folder, mapping, state)).run()
+        if _read_state(graph, mapping) == state:
+            return _seal(folder, mapping, state, columns)
+        log.info("the graph changed during export %d of %d: again", attempt, TRIES)
+    return graph.write_transaction(lambda run: _export_alone(run, graph, mapping, folder))
+
+
+def _export_alone(run: Run, graph: Graph, mapping: GraphMapping, folder: Path) -> Snapshot:
+    """Export while this transaction holds the counter, so that no writer commits."""
+    run(load_queries()["snapshot/hold_writers"].render(mapping))
+    state = _read_state(graph, mapping)
+    columns = _Export(graph, mapping, state, _store(folder, mapping, state)).run()
+    return _seal(folder, mapping, state, columns)
+
+
+def _read_state(graph: Graph, mapping: GraphMapping) -> _State:
+    rows = graph.read(load_queries()["snapshot/watermark"].render(mapping))
+    recorded: dict[str, dict[str, Any]] = json.loads(rows[0]["fields"] or "{}") if rows else {}
+    fields: dict[str, dict[str, FieldKind]] = {}
+    for kind in KINDS:
+        known = recorded.get(kind, {})
+        if kind == "items" and mapping.fields is not None:
+            known = dict(mapping.fields)
+        fields[kind] = {name: cast(FieldKind, known[name]) for name in sorted(known)}
+        for name, value in fields[kind].items():
+            if value not in get_args(FieldKind):
+                raise GraphError(f"the graph records field {name!r} of {kind} as {value!r}, which is no kind of field")
+    return _State(rows[0]["rev"] if rows else None, fields)
+
+
+def snapshot_digest(mapping: GraphMapping, fields: dict[str, dict[str, FieldKind]]) -> str:
+    """Equal for snapshots that mean the same by every name."""
+    return digest([mapping_digest(mapping), fields])[:12]
+
+
+def _ready(folder: Path, mapping: GraphMapping, state: _State) -> Snapshot | None:
+    path = folder / f"{state.rev}-{snapshot_digest(mapping, state.fields)}"
+    if state.rev is None or not path.is_dir():
+        return None
+    try:
+        return Snapshot.open(path)
+    except CorruptFileError as error:
+        log.warning("%s; exporting again", error)
+        shutil.rmtree(path)
+        return None
+
+
+def _store(folder: Path, mapping: GraphMapping, state: _State) -> PartStore:
+    part_digest = snapshot_digest(mapping, state.fields)
+    store = PartStore(folder / f".parts-{part_digest}", f"{state.rev} {NODES_A_PART} {EDGES_A_PART}")
+    if state.rev is None:
+        store.clear()
+        store.folder.mkdir()
+    return store
+
+
+def _seal(folder: Path, mapping: GraphMapping, state: _State, columns: Snapshot) -> Snapshot:
+    stamp = f"{state.rev}" if state.rev is not None else f"0.{time.time_ns()}"
+    path = folder / f"{stamp}-{snapshot_digest(mapping, state.fields)}"
+    facts: dict[str, Any] = {"exported_at_ms": time.time_ns() // 1_000_000, "mapping": mapping_digest(mapping)}
+    with atomic_folder(path, facts) as temporary:
+        facts.update(write_snapshot(temporary, columns))
+    _store(folder, mapping, state).clear()
+    return Snapshot.open(path, verify=False)
+
+
+class _Export:
+    """One try: handles, nodes, edges, columns."""
+
+    def __init__(self, graph: Graph, mapping: GraphMapping, state: _State, store: PartStore) -> None:
+        self.graph = graph
+        self.mapping = mapping
+        self.state = state
+        self.store = store
+
+    def run(self) -> Snapshot:
+        handles = {kind: self._handles(kind) for kind in KINDS}
+        if not len(handles["items"]["handles"]):
+            raise EmptyGraphError(
+                f"the graph has no items (label {self.mapping.items.label})",
+                hint="Load a data set with `engine ingest DIR`, or map your own labels in [graph.mapping].",
+            )
+        relations = ("saves", "interactions", "follows", "owns")
+        edges = {name: handles[ENDS[name][0]][name] for name in relations}
+        total = sum(len(handles[kind]["handles"]) for kind in KINDS) + sum(int(d.sum()) for d in edges.values())
+        with progress("Exporting the graph", total) as advance:
+            nodes = {kind: self._nodes(kind, handles[kind]["handles"], advance) for kind in KINDS}
+            columns = {}
+            for name in relations:
+                source, target = ENDS[name]
+                parts = list(balanced(handles[source]["handles"], edges[name], EDGES_A_PART))
+                found = self._edges(name, parts, advance)
+                columns[name] = assemble_relation(nodes[source], nodes[target], found)
+        tables = {kind: nodes[kind].table for kind in KINDS}
+        return Snapshot(None, self.state.rev or 0, **tables, relations=Relations(**columns))
+
+    def _query(self, name: str) -> str:
+        return load_queries()[f"snapshot/{name}"].render(self.mapping)
+
+    def _handles(self, kind: str) -> dict[str, Handles]:
+        """The sorted internal ids of all nodes of a kind, and their degrees by relation."""
+        query = load_queries()[f"snapshot/{kind[:-1]}_handles"]
+        blocks = list(self.graph.stream(query.render(self.mapping), query.arguments({})))
+        names = query.columns[1:]
+        joined = {
+            name: np.concatenate([np.empty(0, np.int64), *(np.array(block[name], np.int64) for block in blocks)])
+            for name in names
+        }
+        order = np.argsort(joined["handles"], kind="stable")
+        return {name: column[order] for name, column in joined.items()}
+
+    def _nodes(self, kind: str, handles: Handles, advance: Advance) -> Handled:
+        fields = self.state.fields[kind]
+        wanted = np.split(handles, range(NODES_A_PART, len(handles), NODES_A_PART)) if len(handles) else []
+        parts: list[NodePart | None] = [self.store.load_nodes(kind, number) for number in range(len(wanted))]
+        for number, row in self._fetch(kind, wanted, parts, {"fields": list(fields)}):
+            parts[number] = node_part(kind, row, fields)
+            self.store.save(kind, number, cast(NodePart, parts[number]))
+            advance(len(row["ids"]))
+        return assemble_nodes(kind, cast(list[NodePart], parts), fields)
+
+    def _edges(self, name: str, wanted: list[Handles], advance: Advance) -> list[EdgePart]:
+        parts: list[EdgePart | None] = [self.store.load_edges(name, number) for number in range(len(wanted))]
+
+        def take(stream: int) -> None:
+            for number, row in self._fetch(name, wanted, parts, {}, stream):
+                part = edge_part(name, row)
+                self.store.save(name, number, part)
+                parts[number] = part
+                advance(len(part.source))
+
+        with ThreadPoolExecutor(STREAMS) as pool:
+            for done in [pool.submit(take, stream) for stream in range(min(STREAMS, len(wanted)))]:
+                done.result()
+        return cast(list[EdgePart], parts)
+
+    def _fetch(
+        self, query: str, wanted: list[Handles], have: list[Any], params: dict[str, Any], stream: int | None = None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Rows of the parts that are not there yet, with their numbers; one of `STREAMS` shares, or all."""
+        missing = [number for number, part in enumerate(have) if part is None]
+        if stream is not None:
+            missing = [number for number in missing if number % STREAMS == stream]
+        if missing:
+            rows = self.graph.stream(self._query(query), {"parts": [wanted[n].tolist() for n in missing], **params})
+            for row in rows:
+                yield missing[row["part"]], row
