@@ -40,7 +40,7 @@ class HeldOut:
 def hold_out(generated: Generated, count: int, seed: int) -> HeldOut:
     """Take the answers of at most `count` boards out of a generated world.
 
-    An answer keeps at least two saves elsewhere, so that it is not a new item; queries keep theirs.
+    An answer keeps at least two saves elsewhere, so that it is not a new item; queries stay on their boards.
     """
     rng = np.random.default_rng([seed, 200])
     world = generated.world
@@ -57,16 +57,19 @@ def hold_out(generated: Generated, count: int, seed: int) -> HeldOut:
     drop_save = np.zeros(len(saves.source), dtype=bool)
     drop_view = np.zeros(len(world.views.source), dtype=bool)
     pairs = []
+    asked: set[int] = set()
     for board, start, end in zip(chosen.tolist(), starts.tolist(), ends.tolist(), strict=True):
         left = np.flatnonzero(~drop_save[start:end]) + start
         if len(left) < MIN_SAVES:
             continue
         query, answer = saves.target[rng.choice(left, 2, replace=False)].tolist()
-        key = int(world.board_owner[board]) * world.config.items + answer
+        owner = int(world.board_owner[board]) * world.config.items
+        key = owner + answer
         gone = save_of.rows(key)
         gone = gone[~drop_save[gone]]
-        if degree[answer] - len(gone) < 2:
+        if degree[answer] - len(gone) < 2 or key in asked:
             continue
+        asked.add(owner + query)
         drop_save[gone] = True
         drop_view[view_of.rows(key)] = True
         degree[answer] -= len(gone)

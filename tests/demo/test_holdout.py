@@ -38,9 +38,13 @@ def test_no_edge_is_left_between_the_owner_and_the_answer() -> None:
 def test_queries_and_answers_stay_known_to_the_graph() -> None:
     kept = held()
     saves = Counter(kept.generated.main.tables["saves"]["item_id"])
+    on_boards: dict[str, set[str]] = {}
+    for context, item in zip(*(kept.generated.main.tables["saves"][c] for c in ("context_id", "item_id")), strict=True):
+        on_boards.setdefault(item, set()).add(context)
     for query, answer in kept.pairs:
         assert query != answer
         assert saves[answer] >= 2
+        assert on_boards[query]
 
 
 def test_the_same_seed_keeps_the_same_pairs_back() -> None:
