@@ -1,0 +1,137 @@
+"""The results file: runs by method and seed, written after each, so that an interrupted evaluation goes on.
+
+A run keeps where every answer stood, so other cut-offs and comparisons need no new run. Knows no method.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import CorruptFileError, InputError
+from engine.files import write_json
+from engine.models.ranking import Standing
+
+FORMAT = 1
+PARTS = ("warm", "cold")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One method on one seed's split.
+
+    Attributes:
+        key: digest of everything that the figures depend on.
+        standing: "warm" and "cold" -> where each answer stood; a part without pairs is left out.
+        config: the settings in force.
+        report: what the method says of its fit.
+        fit_s, score_s: wall-clock seconds.
+    """
+
+    method: str
+    seed: int
+    key: str
+    standing: dict[str, Standing]
+    config: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    fit_s: float = 0.0
+    score_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "standing": {part: _pack(value) for part, value in self.standing.items()}}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Run:
+        standing = {part: _unpack(value) for part, value in values["standing"].items()}
+        return Run(**{**values, "standing": standing})
+
+
+@dataclass(slots=True)
+class ResultsFile:
+    """All runs of one protocol on one data set, kept in one JSON file.
+
+    Attributes:
+        path: where it is kept, or None to keep nothing.
+        subject: the protocol and the data, JSON-able; a file holds one subject only.
+        runs: by (method, seed).
+        splits: by seed, the sizes of its split.
+    """
+
+    path: Path | None
+    subject: dict[str, Any]
+    runs: dict[tuple[str, int], Run] = field(default_factory=dict)
+    splits: dict[int, dict[str, int]] = field(default_factory=dict)
+
+    @staticmethod
+    def open(path: Path | None, subject: dict[str, Any]) -> ResultsFile:
+        """Read the file, or begin one.
+
+        Raises:
+            CorruptFileError: it is there and is not a results file.
+            InputError: it was written by another version, or holds results of another protocol or data set.
+        """
+        if path is None or not path.exists():
+            return ResultsFile(path, subject)
+        try:
+            found = json.loads(path.read_text())
+            version = found["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(
+                f"{path} is not a results file ({type(error).__name__}: {error})", hint="Choose another --json file."
+            ) from error
+        if version != FORMAT:
+            raise InputError(
+                f"{path} has the results format {version!r}; this version writes {FORMAT}",
+                hint="Choose another --json file.",
+            )
+        try:
+            runs = {(run["method"], int(run["seed"])): Run.from_json(run) for run in found["runs"]}
+            splits = {int(seed): facts for seed, facts in found["splits"].items()}
+            before = found["subject"]
+        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+            raise CorruptFileError(
+                f"{path}: a run in it is damaged ({type(error).__name__}: {error})", hint="Choose another --json file."
+            ) from error
+        for what in subject:
+            if before.get(what) != json.loads(json.dumps(subject[what])):
+                raise InputError(
+                    f"{path} holds results of another {what}; figures of the two cannot stand in one table",
+                    hint="Choose another --json file.",
+                )
+        return ResultsFile(path, subject, runs, splits)
+
+    def has(self, method: str, seed: int, key: str) -> bool:
+        run = self.runs.get((method, seed))
+        return run is not None and run.key == key
+
+    def add(self, run: Run) -> None:
+        """Keep a run, in place of an older one of the same method and seed."""
+        self.runs[run.method, run.seed] = run
+
+    def write(self, summary: dict[str, Any]) -> None:
+        """Write everything atomically.
+
+        Raises:
+            DiskFullError: no space left; the file is as it was.
+        """
+        if self.path is not None:
+            runs = [self.runs[key].to_json() for key in sorted(self.runs)]
+            write_json(
+                self.path, {"format": FORMAT, "subject": self.subject, "splits": self.splits, "runs": runs, **summary}
+            )
+
+
+def _pack(standing: Standing) -> str:
+    """int32 `[2, P]` (better, tied), compressed, as text: a few kB instead of thousands of lines."""
+    return base64.b64encode(zlib.compress(np.stack([standing.better, standing.tied]).astype("<i4").tobytes())).decode()
+
+
+def _unpack(text: str) -> Standing:
+    better, tied = np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4").reshape(2, -1).astype(np.int64)
+    return Standing(better, tied)
