@@ -24,11 +24,18 @@ ENDS = {
 """Edge word -> (source node word, target node word), in the engine's direction."""
 RESERVED = frozenset({"rev"})
 """Properties the engine writes itself."""
+ROLES = {
+    **{word: {"node": word, "node_label": "item_label" if word == "items" else word} for word in NODES},
+    **{word: {"edge": word, "source": source, "target": target} for word, (source, target) in ENDS.items()},
+}
+"""What the words of a query that is there once for each kind stand for, by kind."""
 
 _ESCAPE = re.compile(r"\\u", re.IGNORECASE)
+_ROLE = re.compile(r"\b(node_label|node|edge|source|target)\b")
 _NAME = re.compile(r"[a-z]+(?:\.[a-z]+)?|item_label")
 _ARROW = re.compile(r"(<?)-\[\s*([A-Za-z_]\w*)?\s*:\s*([a-z]+)\s*\]-(>?)")
 _CORPUS = re.compile(r"corpus\(\s*([A-Za-z_]\w*)\s*\)")
+_PROPERTIES = re.compile(r"properties\(\s*([a-z]+)\s*,\s*([^,]+?)\s*,\s*([^,]+?)\s*\)")
 _VALUE = re.compile(r"value\(\s*([A-Za-z_]\w*)\s*:\s*([a-z]+)\s*\)")
 
 
@@ -118,6 +125,11 @@ def check_mapping(mapping: GraphMapping) -> None:
         raise ConfigError("graph.mapping.items.corpus_labels: two corpora share a label")
 
 
+def with_roles(placeholder: str, kind: str) -> str:
+    """A placeholder of a query that is there once for each kind, for one of them: `edge.time` as `saves.time`."""
+    return _ROLE.sub(lambda found: ROLES[kind].get(found[1], found[1]), placeholder)
+
+
 def fill(placeholder: str, mapping: GraphMapping, corpus: str | None = None) -> str:
     """The Cypher text of what stands between `{{` and `}}`; the language is described in cypher/README.md.
 
@@ -136,6 +148,8 @@ def fill(placeholder: str, mapping: GraphMapping, corpus: str | None = None) -> 
     if found := _VALUE.fullmatch(text):
         value = _edge(mapping, found[2]).value
         return "null" if value is None else f"{found[1]}.{quote(value)}"
+    if found := _PROPERTIES.fullmatch(text):
+        return _fill_properties(_edge(mapping, found[1]), found[2], found[3])
     if text == "item_label":
         return quote(item_label(mapping, mapping.items.default_corpus if corpus is None else corpus))
     if not _NAME.fullmatch(text):
@@ -177,6 +191,11 @@ def _fill_corpus(variable: str, mapping: GraphMapping) -> str:
         for name, label in sorted(items.corpus_labels.items())
     )
     return f"CASE {cases} ELSE {default} END"
+
+
+def _fill_properties(edge: EdgeMapping, time: str, value: str) -> str:
+    pairs = [(edge.time, time)] if edge.value is None else [(edge.time, time), (edge.value, value)]
+    return "{" + ", ".join(f"{quote(name)}: {expression}" for name, expression in pairs) + "}"
 
 
 def _node(mapping: GraphMapping, word: str) -> NodeMapping:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from engine.assets import asset_folder
 from engine.errors import QueryError, UnknownNameError
-from engine.graph.mapping import PlaceholderError, fill
+from engine.graph.mapping import ROLES, PlaceholderError, fill, with_roles
 from engine.settings import GraphMapping
 
 if TYPE_CHECKING:
@@ -149,16 +149,16 @@ def _shipped() -> QueryLibrary:
 
 
 def _read_folder(folder: Path) -> QueryLibrary:
-    files = sorted(folder.rglob("*.cypher"))
-    return QueryLibrary({name: parse_query(name, path) for path in files if (name := _name_of(path, folder))})
+    queries = [query for path in sorted(folder.rglob("*.cypher")) for query in parse_file(_name_of(path, folder), path)]
+    return QueryLibrary({query.name: query for query in queries})
 
 
 def _name_of(path: Path, folder: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
-def parse_query(name: str, path: Path) -> Query:
-    """Read one query file.
+def parse_file(name: str, path: Path) -> list[Query]:
+    """Read one query file: one query, or one for each kind that its `each:` line names, as `NAME/KIND`.
 
     Raises:
         QueryError: it breaks the format; names the file and the line.
@@ -172,8 +172,16 @@ def parse_query(name: str, path: Path) -> Query:
     for number, line in enumerate(lines[:size], start=1):
         header.add(number, line[2:])
     text = "\n".join(lines[size:]).strip()
-    _check_placeholders(path, lines[size:], size + 1)
-    return header.finish(name, text, lines, size + 1)
+    kinds = header.kinds()
+    if not kinds:
+        _check_placeholders(path, lines[size:], size + 1)
+        return [header.finish(name, text, lines, size + 1)]
+    queries = []
+    for kind in kinds:
+        bound = [_PLACEHOLDER.sub(lambda found, k=kind: "{{" + with_roles(found[1], k) + "}}", line) for line in lines]  # type: ignore[misc]
+        _check_placeholders(path, bound[size:], size + 1)
+        queries.append(header.finish(f"{name}/{kind}", "\n".join(bound[size:]).strip(), bound, size + 1))
+    return queries
 
 
 class _Header:
@@ -197,7 +205,7 @@ class _Header:
             self._add_param(number, line.strip().removeprefix("param "))
             self._last = None
             return
-        if not colon or key not in ("about", "mode", "columns", "scan"):
+        if not colon or key not in ("about", "mode", "columns", "scan", "each"):
             raise self.fail(number, f"cannot read the header line {line.strip()!r}")
         if key in self.fields:
             raise self.fail(number, f"{key} is declared twice")
@@ -207,6 +215,14 @@ class _Header:
             raise self.fail(number, "write `scan: allowed - REASON`")
         self.fields[key] = rest.strip()
         self._last = key
+
+    def kinds(self) -> list[str]:
+        """The kinds that `each:` names; none for an ordinary query."""
+        kinds = [kind.strip() for kind in self.fields.get("each", "").split(",") if kind.strip()]
+        for kind in kinds:
+            if kind not in ROLES:
+                raise self.fail(1, f"each: {kind!r} is no kind; known: {', '.join(ROLES)}")
+        return kinds
 
     def _add_param(self, number: int, line: str) -> None:
         found = _PARAM_LINE.fullmatch(line.strip())

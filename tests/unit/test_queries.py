@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError, QueryError, UnknownNameError
 from engine.graph.mapping import check_mapping, item_label, mapping_digest, quote
-from engine.graph.queries import Query, load_queries, parse_query, render
+from engine.graph.queries import Query, load_queries, parse_file, render
 from engine.settings import EdgeMapping, GraphMapping, ItemMapping, NodeMapping
 
 HEADER = "// about: Finds it.\n// mode: read\n// param item_id: string\n// columns: item_id\n"
@@ -23,7 +23,7 @@ FOREIGN = GraphMapping(
 def parse(tmp_path: Path, text: str) -> Query:
     path = tmp_path / "q.cypher"
     path.write_text(text)
-    return parse_query("q", path)
+    return parse_file("q", path)[0]
 
 
 def test_a_query_knows_its_name_mode_parameters_and_columns(tmp_path: Path) -> None:

@@ -1,0 +1,17 @@
+// about: Remove nodes with all their edges. A tombstone stays for each; the nodes at the other ends get the rev.
+// each: items, contexts, users
+// mode: write
+// param ids: strings
+// param kind: string
+// param rev: integer
+// columns: removed
+UNWIND $ids AS id
+MATCH (n:{{node}}) WHERE n.{{node.id}} = id
+CALL (n) {
+  MATCH (n)--(other)
+  WITH DISTINCT other
+  SET other.rev = $rev
+}
+CREATE (:_EngineTombstone {kind: $kind, id: id, rev: $rev})
+DETACH DELETE n
+RETURN count(*) AS removed
