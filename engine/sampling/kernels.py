@@ -22,7 +22,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MUL1, _MUL2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _1, _30, _27, _31 = np.uint64(1), np.uint64(30), np.uint64(27), np.uint64(31)
 _WALK, _STEP, _HOP = np.uint64(20), np.uint64(9), np.uint64(8)
-_RESTART = np.uint64(40)
+RESTART_SHIFT = np.uint64(40)
 RESTART_SCALE = 1 << 24
 """A step's first draw serves twice: bits 40 to 63 against `restart * RESTART_SCALE` decide on the restart, the low bits
 pick the context. A pick uses 31 bits at most, so that the two are independent."""
@@ -125,7 +125,7 @@ def walk(
         for seed in range(len(begin)):
             start = start_row[seed]
             for at in range(seed * walks, (seed + 1) * walks):
-                back = np.int64(draws[at] >> _RESTART) < restart
+                back = np.int64(draws[at] >> RESTART_SHIFT) < restart
                 at_item[at] = start if back else at_item[at]
         if in_graph:
             for at in range(total):

@@ -1,0 +1,19 @@
+// about: The contexts next to some items, packed, with the rev of each edge and the ids of the contexts among the neighbours.
+// mode: read
+// param parts: any
+// columns: rev, sources, targets, revs, named, ids
+OPTIONAL MATCH (e:_EngineState {name: 'state'})
+WITH e.rev AS rev
+UNWIND $parts AS part
+CALL (part) {
+  UNWIND part AS handle
+  MATCH (a) WHERE id(a) = handle
+  MATCH (a){{<-[s:saves]-}}(b)
+  RETURN collect(handle) AS sources, collect(b) AS ends, collect(coalesce(s.rev, 0)) AS revs
+}
+CALL (ends) {
+  UNWIND ends AS b
+  WITH DISTINCT b WHERE b:{{contexts}}
+  RETURN collect(id(b)) AS named, collect(b.{{contexts.id}}) AS ids
+}
+RETURN rev, sources, [b IN ends | id(b)] AS targets, revs, named, ids
