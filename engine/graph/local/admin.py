@@ -73,8 +73,17 @@ def run_admin(folder: Path, settings: LocalServerSettings, arguments: Sequence[s
         return printed
     if "No space left on device" in printed:
         raise DiskFullError(f"no space left on the disk while importing into {folder}", hint="Free some space.")
+    raise LocalServerError(f"neo4j-admin {' '.join(arguments[:3])} failed: {_reason(printed)}")
+
+
+def _reason(printed: str) -> str:
+    """The innermost cause and the file it names; the last lines where there is none."""
+    causes = re.findall(r"^Caused by: [\w.$]+: (.+)$", printed, re.MULTILINE)
+    if causes:
+        source = re.search(r"\[source:(.+?), position:", printed)
+        return f"{causes[-1]} ({source[1]})" if source else str(causes[-1])
     told = [line for line in printed.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
-    raise LocalServerError(f"neo4j-admin {' '.join(arguments[:3])} failed:\n  " + "\n  ".join(told[-8:]))
+    return "\n  ".join(told[-6:])
 
 
 def import_full(
@@ -99,7 +108,7 @@ def import_full(
                 folder,
                 settings,
                 [
-                    *("database", "import", "full", database, "--overwrite-destination"),
+                    *("database", "import", "full", database, "--overwrite-destination", "--verbose"),
                     f"--id-type={id_type}",
                     "--multiline-fields=true",
                     f"--max-off-heap-memory={max(256, config.available_memory_mb() // 2)}m",

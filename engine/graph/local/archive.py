@@ -22,6 +22,7 @@ import psutil
 from engine.errors import CorruptFileError, EngineError
 from engine.files import atomic_folder, open_folder
 from engine.graph.local import config
+from engine.graph.local.lock import file_lock
 from engine.graph.local.process import bolt_port, server_environment
 from engine.hashing import digest
 from engine.progress import progress
@@ -52,20 +53,28 @@ def archive_flags(jars: Sequence[Path], cache: Path) -> list[str]:
         No flags at the first call, and where an archive cannot be made.
     """
     folder = cache / _key(jars)
-    asked_before = folder.with_suffix(".asked")
-    if not asked_before.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        asked_before.touch()
-        return []
+    if not _is_whole(folder):
+        asked_before = folder.with_suffix(".asked")
+        try:
+            if not asked_before.exists():
+                cache.mkdir(parents=True, exist_ok=True)
+                asked_before.touch()
+                return []
+            with file_lock(cache / ".lock"):
+                if not _is_whole(folder):
+                    _make(folder, jars)
+        except (EngineError, OSError, subprocess.SubprocessError) as error:
+            log.warning("Neo4j starts without a class-data archive: %s", error)
+            return []
+    return [f"-XX:SharedArchiveFile={folder / 'base.jsa'}:{folder / 'neo4j.jsa'}", "-Xshare:auto", "-Xlog:cds=off"]
+
+
+def _is_whole(folder: Path) -> bool:
     try:
         open_folder(folder, what="class-data archive")
     except CorruptFileError:
-        try:
-            _make(folder, jars)
-        except (EngineError, OSError, subprocess.SubprocessError) as error:
-            log.warning("Neo4j will start without a class-data archive: %s", error)
-            return []
-    return [f"-XX:SharedArchiveFile={folder / 'base.jsa'}:{folder / 'neo4j.jsa'}", "-Xshare:auto", "-Xlog:cds=off"]
+        return False
+    return True
 
 
 def _key(jars: Sequence[Path]) -> str:

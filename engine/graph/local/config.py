@@ -82,7 +82,7 @@ def server_flags(settings: LocalServerSettings) -> list[str]:
     """Memory and garbage collection. SerialGC boots sooner and idles at half the memory of G1."""
     return [
         "-XX:+UseSerialGC",
-        "-Xms64m",
+        f"-Xms{min(64, settings.heap_mb)}m",
         f"-Xmx{settings.heap_mb}m",
         "-XX:+ExitOnOutOfMemoryError",
         "-Dfile.encoding=UTF-8",

@@ -6,12 +6,13 @@ this file names every jar with its SHA-256, and each one is checked before every
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,20 +100,31 @@ def fetch_jars(folder: Path) -> list[Path]:
         DiskFullError: no space left in the cache.
     """
     lock = read_lock()
-    with disk_full_as(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except PermissionError as error:
-            raise LocalServerError(
-                f"the folder for Neo4j's jars cannot be written: {folder}",
-                hint="Point M2_REPO at a folder that can be written.",
-            ) from error
-        with file_lock(folder / ".graph-recommender-engine.lock"), ThreadPoolExecutor(_PARALLEL) as pool:
-            whole = pool.map(lambda jar: jar.is_whole(folder), lock.jars)
-            missing = [jar for jar, ok in zip(lock.jars, whole, strict=True) if not ok]
-            if missing:
-                _download(missing, folder, pool, lock.neo4j)
+    with ThreadPoolExecutor(_PARALLEL) as pool, disk_full_as(folder):
+        if _missing(lock, folder, pool):
+            with _only_one(folder):
+                if missing := _missing(lock, folder, pool):  # another process may have fetched them meanwhile
+                    _download(missing, folder, pool, lock.neo4j)
     return [jar.path(folder) for jar in lock.jars]
+
+
+def _missing(lock: JarLock, folder: Path, pool: ThreadPoolExecutor) -> list[Jar]:
+    whole = pool.map(lambda jar: jar.is_whole(folder), lock.jars)
+    return [jar for jar, ok in zip(lock.jars, whole, strict=True) if not ok]
+
+
+def _only_one(folder: Path) -> AbstractContextManager[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (path := folder / ".graph-recommender-engine.lock").touch()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise LocalServerError(
+            f"the folder for Neo4j's jars cannot be written: {folder} ({error.strerror})",
+            hint="Point M2_REPO at a folder that can be written.",
+        ) from error
+    return file_lock(path)
 
 
 def _download(jars: list[Jar], folder: Path, pool: ThreadPoolExecutor, version: str) -> None:

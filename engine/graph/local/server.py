@@ -6,6 +6,7 @@ once; the state file says which process it is; Neo4j's own store lock tells when
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import time
@@ -22,6 +23,7 @@ from engine.files import disk_full_as
 from engine.graph.local import config
 from engine.graph.local.admin import ImportFiles, ImportReport, import_full
 from engine.graph.local.archive import archive_flags
+from engine.graph.local.console import boot_error, last_words
 from engine.graph.local.jars import fetch_jars, jar_folder, read_lock
 from engine.graph.local.lock import file_lock, is_store_locked
 from engine.graph.local.process import (
@@ -62,10 +64,6 @@ class ServerStatus:
     uri: str | None = None
     memory_bytes: int | None = None
     uptime_s: float | None = None
-
-
-class _PortTakenError(LocalServerError):
-    """Told apart because a port that nobody asked for may simply be another one."""
 
 
 class LocalServer:
@@ -109,14 +107,8 @@ class LocalServer:
         with self._only_one(), disk_full_as(self.folder):
             process = self._process()
             if process is None:
-                process = self._spawn(self._preferred_port())
-            try:
-                return self._wait_ready(process)
-            except _PortTakenError:
-                if self.settings.port:
-                    raise
-            self._port_path.unlink(missing_ok=True)
-            return self._wait_ready(self._spawn(0))
+                process = self._spawn()
+            return self._wait_ready(process)
 
     def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> bool:
         """Stop the server and wait until it has closed its store.
@@ -204,7 +196,7 @@ class LocalServer:
     def diagnosis(self) -> str | None:
         """Why the server is not there, with its last log lines; None when it runs."""
         process = self._process()
-        return None if process else f"the local Neo4j in {self.folder} is not running{self._last_words()}"
+        return None if process else f"the local Neo4j in {self.folder} is not running{last_words(self.log_path)}"
 
     def _only_one(self) -> AbstractContextManager[None]:
         try:
@@ -231,14 +223,13 @@ class LocalServer:
             return 0
         return last
 
-    def _spawn(self, port: int) -> psutil.Process:
+    def _spawn(self) -> psutil.Process:
         self._refuse_taken_folder()
         config.check_memory(self.settings)
         cache = jar_folder()
         jars = fetch_jars(cache)
-        with file_lock(cache / ".archives.lock"):
-            flags = config.server_flags(self.settings) + archive_flags(jars, cache / ".archives")
-        config.write_config(self.folder, self.settings, port)
+        flags = config.server_flags(self.settings) + archive_flags(jars, cache / ".archives")
+        config.write_config(self.folder, self.settings, self._preferred_port())
         config.ensure_password(self.folder)
         self.log_path.parent.mkdir(exist_ok=True)
         command = config.java_command(
@@ -261,11 +252,11 @@ class LocalServer:
         while (port := bolt_port(process)) is None:
             if wait_for_exit(process, _POLL_S):
                 self._state_path.unlink(missing_ok=True)
-                raise self._boot_error()
+                raise boot_error(self.log_path, self.settings)
             if time.monotonic() > deadline:
                 raise LocalServerError(
                     f"the local Neo4j (process {process.pid}) is not ready after"
-                    f" {self.settings.start_timeout_s:.0f} s{self._last_words()}",
+                    f" {self.settings.start_timeout_s:.0f} s{last_words(self.log_path)}",
                     hint="Raise start_timeout_s under [graph.local] in engine.toml, or: engine graph stop.",
                 )
         state = ServerState(process.pid, process.create_time(), port, read_lock().neo4j)
@@ -284,43 +275,14 @@ class LocalServer:
             hint="End that Neo4j, or point ENGINE_HOME at another folder.",
         )
 
-    def _boot_error(self) -> LocalServerError:
-        said = self._console()
-        if "PortBindException" in said or "Address already in use" in said:
-            return _PortTakenError(
-                f"port {self.settings.port} of 127.0.0.1 is taken: the local Neo4j cannot listen there",
-                hint="Set port = 0 under [graph.local] in engine.toml to take a free one, or name another port.",
-            )
-        if "FileLockException" in said:
-            return LocalServerError(
-                f"the folder {self.folder} is in use by another Neo4j", hint="Point ENGINE_HOME at another folder."
-            )
-        if "OutOfMemoryError" in said or "Could not reserve enough space" in said or "insufficient memory" in said:
-            return LocalServerError(
-                f"a heap of {self.settings.heap_mb:,} MB and a page cache of {self.settings.page_cache_mb:,} MB do not"
-                f" fit: {config.available_memory_mb():,} MB are available{self._last_words()}",
-                hint="Change heap_mb and page_cache_mb under [graph.local] in engine.toml.",
-            )
-        return LocalServerError(
-            f"the local Neo4j died while starting{self._last_words()}", hint=f"The whole log: {self.log_path}"
-        )
-
-    def _console(self) -> str:
-        try:
-            return self.log_path.read_text(errors="replace")
-        except OSError:
-            return ""
-
-    def _last_words(self, num_lines: int = 6) -> str:
-        """The last lines of the log that say something: no stack frames."""
-        told = [line.rstrip() for line in self._console().splitlines() if line.strip()]
-        told = [line for line in told if not line.lstrip().startswith(("at ", "... "))]
-        return "".join(f"\n  {line[:300]}" for line in told[-num_lines:])
-
 
 def _uri(port: int) -> str:
     return f"bolt://127.0.0.1:{port}"
 
 
 def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a running server removes files meanwhile
+            total += path.lstat().st_size
+    return total
