@@ -101,7 +101,7 @@ class HnswIndex:
             except RuntimeError:
                 # It ends in an error, not in fewer, when it finds less than it was asked for; and nothing has k = 0.
                 return self._scan(queries, wanted)
-        hits = Hits(labels[:, :found].astype(np.int64), np.float32(1.0) - distances[:, :found])
+        hits = Hits(labels[:, :found].view(np.int64), 1.0 - distances[:, :found])
         if found == wanted:
             return hits
         padded = empty_hits(len(queries), wanted)

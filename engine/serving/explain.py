@@ -5,6 +5,7 @@ Knows a view and the named queries' text; runs no query.
 
 from __future__ import annotations
 
+import functools
 import re
 
 import numpy as np
@@ -36,7 +37,7 @@ def explain(
         answer: the same of the answer.
     """
     shared = np.intersect1d(query[1], answer[1])
-    sizes = view.graph.context_to_item.degrees()
+    sizes = view.context_sizes
     if len(shared):
         # A small context says more about its items than a large one.
         best = shared[np.lexsort((shared, sizes[shared]))][:MOST_PATHS]
@@ -98,9 +99,14 @@ def _context(view: View, row: int) -> NodeRef:
 
 def _cypher(view: View, mapping: GraphMapping, hops: int, start: str, end: str) -> str:
     """The query with its parameters written out, for pasting into a browser."""
-    text = load_queries()[_QUERIES[view.context_kind, hops]].render(mapping)
+    text = _rendered(_QUERIES[view.context_kind, hops], mapping.model_dump_json())
     values = {"from": start, "to": end}
     return re.sub(r"\$(from|to)\b", lambda found: literal(values[found[1]]), text)
+
+
+@functools.lru_cache(maxsize=64)
+def _rendered(name: str, mapping: str) -> str:
+    return load_queries()[name].render(GraphMapping.model_validate_json(mapping))
 
 
 def literal(text: str) -> str:

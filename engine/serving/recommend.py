@@ -174,27 +174,23 @@ class Recommender:
         how = self.method(method)
         pool = wanted * POOL if spread else wanted
         found = how.search(query, scope, pool)
-        candidates = [
-            Candidate(row, score) for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)
-        ]
-        if len(self.fresh) and how.name == "pinsage":
-            new = self.fresh.search(query, corpus, demands, hidden, pool)
-            candidates += [Candidate(-1, score, fresh) for fresh, score in new]
-            candidates.sort(key=lambda one: -one.score)
-        if spread:
-            candidates = self.spread(candidates, wanted, spread)
-        shown = candidates[:wanted]
+        if spread or explain or len(self.fresh):
+            candidates = self._with_new(found, how, query, corpus, demands, hidden, pool)
+            shown = self.spread(candidates, wanted, spread) if spread else candidates[:wanted]
+            items = self.items(shown, corpus, query if explain else None)
+        else:
+            items = self._plain_items(found, corpus)
         origin = self.view.origin
         return Answer(
             subject=subject,
             k=wanted,
-            items=self.items(shown, corpus, query if explain else None),
+            items=items,
             method=how.name,
             corpus=corpus,
             generation=origin.generation,
             watermark=origin.watermark,
             as_of=origin.as_of,
-            reason=None if len(shown) == wanted else self.why_fewer(len(shown), corpus, scope, found),
+            reason=None if len(items) == wanted else self.why_fewer(len(items), corpus, scope, found),
         )
 
     def scope(
@@ -221,16 +217,42 @@ class Recommender:
         scores = np.array([one.score for one in candidates], np.float32)
         return [candidates[at] for at in mmr(scores, self.vectors_of(candidates), k, diversity).tolist()]
 
+    def _with_new(
+        self,
+        found: Found,
+        how: Method,
+        query: Query,
+        corpus: str,
+        demands: tuple[Condition, ...],
+        hidden: frozenset[str],
+        count: int,
+    ) -> list[Candidate]:
+        """What a method found, with the new items that are as near in their places."""
+        known = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+        candidates = [Candidate(row, score) for row, score in known]
+        if how.name == "pinsage":
+            new = self.fresh.search(query, corpus, demands, hidden, count)
+            candidates += [Candidate(-1, score, fresh) for fresh, score in new]
+            candidates.sort(key=lambda one: -one.score)
+        return candidates
+
+    def _plain_items(self, found: Found, corpus: str) -> tuple[ScoredItem, ...]:
+        """What a method found, with ids and titles."""
+        ids, names = self.view.item_ids, self.view.item_titles
+        pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
+        if names is None:
+            return tuple([ScoredItem(ids[row], score, corpus) for row, score in pairs])
+        return tuple([ScoredItem(ids[row], score, corpus, names.or_none(row)) for row, score in pairs])
+
     def items(self, candidates: list[Candidate], corpus: str, explained: Query | None) -> tuple[ScoredItem, ...]:
         """The candidates with ids, titles and, where a query is given, the reasons."""
-        ids = self.view.items.ids
-        titles = iter(self.view.titles([one.row for one in candidates if one.fresh is None]))
+        ids, view = self.view.item_ids, self.view
         return tuple(
             ScoredItem(
                 ids[one.row] if one.fresh is None else one.fresh.item.item_id,
                 one.score,
                 corpus,
-                next(titles) if one.fresh is None else one.fresh.title,
+                view.titles([one.row])[0] if one.fresh is None else one.fresh.title,
                 None,
                 None if explained is None else self.explain(explained, one),
             )

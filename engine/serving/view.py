@@ -5,6 +5,7 @@ A view never changes. A client that learns of a newer generation opens another v
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,8 @@ from engine.hashing import key64
 from engine.index.hnsw import HnswIndex
 from engine.index.protocol import VectorIndex
 from engine.serving import layout
-from engine.types import FloatArray, IndexArray, ItemContextGraph, TimeArray
+from engine.serving.strings import StringReader
+from engine.types import FloatArray, IndexArray, ItemContextGraph, OffsetArray, TimeArray
 
 _TITLES = ("title", "name")
 
@@ -89,12 +91,28 @@ class View:
         """The nodes that group items."""
         return self.snapshot.contexts if self.context_kind == "context" else self.snapshot.users
 
+    @functools.cached_property
+    def item_ids(self) -> StringReader:
+        """The ids by row."""
+        return StringReader(self.items.ids.arrow)
+
+    @functools.cached_property
+    def item_titles(self) -> StringReader | None:
+        """What items are called, by row; None where they have no text field."""
+        name = self.title_field()
+        return None if name is None else StringReader(self.items.fields[name].values)
+
+    @functools.cached_property
+    def context_sizes(self) -> OffsetArray:
+        """int64 `[contexts]`, how many edges each has."""
+        return self.graph.context_to_item.degrees()
+
     def item_row(self, item_id: str) -> int:
         """The row of an item, or -1."""
         key = np.uint64(key64(item_id))
         items = self.snapshot.items
         row = int(items.key.searchsorted(key))
-        return row if row < len(items) and items.key[row] == key and items.ids[row] == item_id else -1
+        return row if row < len(items) and items.key[row] == key and self.item_ids[row] == item_id else -1
 
     def user_row(self, user_id: str) -> int:
         """The row of a user.
@@ -128,11 +146,8 @@ class View:
 
     def titles(self, rows: Sequence[int]) -> list[str | None]:
         """What items are called, where they have a text field."""
-        name = self.title_field()
-        if name is None:
-            return [None] * len(rows)
-        column = self.items.fields[name].values
-        return [column[row].as_py() for row in rows]
+        names = self.item_titles
+        return [None] * len(rows) if names is None else [names.or_none(row) for row in rows]
 
     def user_items(self, user: int) -> tuple[IndexArray, TimeArray | None]:
         """The items a user took up, by interactions and by the contexts they own, oldest first where times are known.
