@@ -390,7 +390,10 @@ def id_reason(value: Any) -> str | None:
         return "is empty"
     if "\0" in value:
         return "holds a NUL character"
-    size = len(value.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return f"{value[:20]!r} is not valid Unicode"
     if size > MAX_ID_BYTES:
         return f"{value[:20]!r}… is {size:,} bytes long; an id has at most {MAX_ID_BYTES:,}"
     return None
