@@ -2,4 +2,4 @@
 // mode: read
 // columns: rev, fields
 MATCH (e:_EngineState {name: 'state'})
-RETURN e.rev AS rev, e.fields_json AS fields
+RETURN coalesce(e.rev, 0) AS rev, e.fields_json AS fields

@@ -260,3 +260,27 @@ def top(visits: IndexArray, rank: IndexArray, by_rank: IndexArray, idx: IndexArr
             else:
                 idx[seed, at] = -1
                 weight[seed, at] = 0.0
+
+
+@compiled
+def draw_from_range(ranked: IndexArray, begin: KeyArray, low: int, high: int, out: IndexArray) -> None:
+    """Shuffle the ranks `[low, high)` of each row of `ranked` (-1 past its end) and fill `out` from the front.
+
+    A row with fewer than `high` entries is cut in proportion; a range shorter than a row of `out` is gone through again.
+    """
+    for row in range(len(ranked)):
+        size = 0
+        while size < ranked.shape[1] and ranked[row, size] >= 0:
+            size += 1
+        first = low if size >= high else size * low // high
+        held = min(size, high) - first
+        pool = ranked[row, first : first + held].copy()
+        for at in range(out.shape[1]):
+            if held == 0:
+                out[row, at] = -1
+                continue
+            done = at % held
+            # The remainder's bias is held / 2^64: nothing can tell.
+            other = done + np.int64(_mix(begin[row] + np.uint64(at) * GOLDEN) % np.uint64(held - done))
+            pool[done], pool[other] = pool[other], pool[done]
+            out[row, at] = pool[done]

@@ -87,6 +87,10 @@ class NeighbourLists:
         self._rev: int | None = None
         self._entries = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        kept = Side(self.items.query, self.items.find), Side(self.contexts.query, self.contexts.find)
+        return {**self.__dict__, "items": kept[0], "contexts": kept[1], "_rev": None, "_entries": 0}
+
     def forget(self) -> None:
         """Drop everything kept."""
         self.items.clear()

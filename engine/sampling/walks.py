@@ -45,6 +45,11 @@ def neighbourhoods(
         UnknownNodeError: a row that is not there.
         InputError: as many keys as seeds are needed.
     """
+    return _walk_and_count(graph, starts_in_graph(graph, seeds, start_key), config, threads)
+
+
+def starts_in_graph(graph: ItemContextGraph, seeds: NDArray[np.integer], start_key: KeyArray | None = None) -> Starts:
+    """Check item rows and make start nodes of them; `neighbourhoods` describes the errors."""
     rows = np.ascontiguousarray(seeds, dtype=np.int64)
     if rows.ndim != 1:
         raise InputError(f"seeds must be one row of item rows, not of shape {rows.shape}")
@@ -52,11 +57,7 @@ def neighbourhoods(
         bad = rows[(rows < 0) | (rows >= graph.num_items)][0]
         raise UnknownNodeError(f"there is no item row {bad}; the graph has {graph.num_items} items")
     keys = graph.item_key[rows] if start_key is None else start_key
-    ptr = graph.item_to_context.indptr
-    spans = np.stack([ptr[rows], ptr[rows + 1]], axis=1)
-    return _walk_and_count(
-        graph, _Starts(spans, graph.item_to_context.indices, rows.astype(np.int32), keys), config, threads
-    )
+    return Starts(np.empty((len(rows), 2), dtype=np.int64), _NONE, rows.astype(np.int32), keys)
 
 
 def neighbourhoods_of_new(
@@ -84,11 +85,17 @@ def neighbourhoods_of_new(
     ends = np.cumsum([len(part) for part in contexts], dtype=np.int64)
     spans = np.stack([ends - [len(part) for part in contexts], ends], axis=1).astype(np.int64)
     rows = np.full(len(contexts), kernels.NOT_IN_GRAPH, dtype=np.int32)
-    return _walk_and_count(graph, _Starts(spans, joined, rows, start_key), config, threads)
+    return _walk_and_count(graph, Starts(spans, joined, rows, start_key), config, threads)
 
 
-class _Starts:
-    """Start nodes: where each one's contexts stand, its row and its key."""
+class Starts:
+    """Start nodes.
+
+    Args:
+        spans: int64 `[B, 2]`, from where to where a new item's contexts stand in `contexts`.
+        rows: int32 `[B]` item rows, `kernels.NOT_IN_GRAPH` for new items.
+        keys: uint64 `[B]`.
+    """
 
     def __init__(self, spans: OffsetArray, contexts: IndexArray, rows: IndexArray, keys: KeyArray) -> None:
         if len(keys) != len(rows):
@@ -99,8 +106,14 @@ class _Starts:
         self.keys = np.ascontiguousarray(keys, dtype=np.uint64)
 
 
+def blocks_of(starts: int, config: WalkConfig) -> list[slice]:
+    """Cut start nodes into blocks that are walked in step."""
+    size = max(1, min(kernels.BLOCK, _VISITS_A_BLOCK // (config.num_walks * config.walk_length)))
+    return [slice(at, min(at + size, starts)) for at in range(0, starts, size)]
+
+
 def visits_in_blocks(
-    graph: ItemContextGraph, starts: _Starts, config: WalkConfig, blocks: Sequence[slice]
+    graph: ItemContextGraph, starts: Starts, config: WalkConfig, blocks: Sequence[slice]
 ) -> Iterator[tuple[slice, IndexArray]]:
     """Walk block by block.
 
@@ -132,21 +145,17 @@ def visits_in_blocks(
         yield block, visits
 
 
-def _walk_and_count(
-    graph: ItemContextGraph, starts: _Starts, config: WalkConfig, threads: int | None
-) -> Neighbourhoods:
+def _walk_and_count(graph: ItemContextGraph, starts: Starts, config: WalkConfig, threads: int | None) -> Neighbourhoods:
     total = len(starts.rows)
     idx = np.empty((total, config.top_t), dtype=np.int32)
     weight = np.empty((total, config.top_t), dtype=np.float32)
     rank, by_rank = key_order(graph.item_key)
-    size = max(1, min(kernels.BLOCK, _VISITS_A_BLOCK // (config.num_walks * config.walk_length)))
-    blocks = [slice(at, min(at + size, total)) for at in range(0, total, size)]
 
     def work(part: Sequence[slice]) -> None:
         for block, visits in visits_in_blocks(graph, starts, config, part):
             kernels.top(visits, rank, by_rank, idx[block], weight[block])
 
-    in_threads(work, blocks, threads)
+    in_threads(work, blocks_of(total, config), threads)
     return Neighbourhoods(idx, weight)
 
 
