@@ -18,7 +18,8 @@ import pytest
 
 from engine.errors import GraphUnavailableError, InputError, LocalServerError
 from engine.graph.connection import Graph
-from engine.graph.local import ImportFiles, LocalServer
+from engine.graph.local import ImportFiles, LocalServer, can_import
+from engine.graph.local.admin import import_full
 from engine.graph.local.lock import file_lock
 from engine.graph.local.process import ServerState, bolt_port, find_process, read_state, spawn, wait_for_exit
 from engine.settings import GraphSettings, LocalServerSettings, Settings
@@ -131,23 +132,39 @@ def csv(path: Path, *lines: str) -> Path:
     return path
 
 
-def test_a_bulk_import_replaces_the_graph_or_leaves_it_empty(
+def test_a_bulk_import_replaces_the_graph_at_the_same_address(
     server: LocalServer, local: Settings, tmp_path: Path
 ) -> None:
-    items = ImportFiles("Item", (csv(tmp_path / "items.csv", "item_id:ID(Item),title", 'a,"one ""quoted"""', "b,two"),))
-    boards = ImportFiles("Context", (csv(tmp_path / "boards.csv", "context_id:ID(Context)", "x"),))
-    good = csv(tmp_path / "saves.csv", ":START_ID(Context),:END_ID(Item),rev:long", "x,a,1", "x,b,2")
-    bad = csv(tmp_path / "bad.csv", ":START_ID(Context),:END_ID(Item),rev:long", "x,nobody,1")
+    items = csv(tmp_path / "items.csv", "item_id:ID(Item),title", 'a,"one ""quoted"""', "b,two")
+    boards = csv(tmp_path / "boards.csv", "context_id:ID(Context)", "x")
+    saves = csv(tmp_path / "saves.csv", ":START_ID(Context),:END_ID(Item),rev:long", "x,a,1", "x,b,2")
     with Graph.connect(local) as graph:
-        report = server.bulk_import([items, boards], [ImportFiles("SAVED", (good,))])
+        report = server.bulk_import(
+            [ImportFiles("Item", (items,)), ImportFiles("Context", (boards,))], [ImportFiles("SAVED", (saves,))]
+        )
         assert (report.nodes, report.relationships) == (3, 2)
+        assert graph.read("MATCH (n) RETURN count(n) AS n") == [{"n": 3}]
         found = "MATCH (:Context {context_id: 'x'})-[s:SAVED]->(i) RETURN i.item_id AS id, i.title AS t ORDER BY s.rev"
         assert graph.read(found) == [{"id": "a", "t": 'one "quoted"'}, {"id": "b", "t": "two"}]
-        with pytest.raises(LocalServerError, match="missing node nobody"):
-            server.bulk_import([items, boards], [ImportFiles("SAVED", (bad,))])
-        assert graph.read("MATCH (n) RETURN count(n) AS n") == [{"n": 0}]
-    with pytest.raises(InputError, match="Pin:Board"):
-        server.bulk_import([ImportFiles("Pin:Board", items.files)], [])
+
+
+def test_a_bulk_import_that_fails_says_why_and_leaves_no_half_of_a_database(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    server.stop()
+    items = ImportFiles("Item", (csv(tmp_path / "items.csv", "item_id:ID(Item)", "a"),))
+    saves = ImportFiles("SAVED", (csv(tmp_path / "saves.csv", ":START_ID(Item),:END_ID(Item)", "a,nobody"),))
+    with pytest.raises(LocalServerError, match="missing node nobody"):
+        import_full(server.folder, SMALL, "neo4j", [items], [saves], "string")
+    assert not (server.folder / "data" / "databases" / "neo4j").exists()
+
+
+@pytest.mark.parametrize("name", ["Pin:Board", "a=b", "a,b"])
+def test_a_name_that_the_importer_would_misread_is_refused(server: LocalServer, tmp_path: Path, name: str) -> None:
+    files = ImportFiles(name, (csv(tmp_path / "items.csv", "item_id:ID"),))
+    assert not can_import(name, tmp_path)
+    with pytest.raises(InputError, match=name):
+        import_full(server.folder, SMALL, "neo4j", [files], [], "string")
 
 
 def test_stopping_what_does_not_run_is_no_error(server: LocalServer) -> None:

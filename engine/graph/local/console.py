@@ -24,7 +24,7 @@ def boot_error(log: Path, settings: LocalServerSettings) -> LocalServerError:
     """Why a server that was started with `settings` ended before it was ready."""
     said = _read(log)
     if any(word in said for word in _NO_PORT):
-        asked = re.search(r"127\.0\.0\.1:(\d+)", said)
+        asked = re.search(r"bind to the socket \S*:(\d+)", said)
         return LocalServerError(
             f"port {asked[1] if asked else settings.port} of 127.0.0.1 is taken: the local Neo4j cannot listen there",
             hint="Name another port, or 0 for any free one, under [graph.local] in engine.toml.",
