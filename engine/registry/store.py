@@ -22,10 +22,10 @@ _SLOT = "live"
 
 
 class GenerationState(StrEnum):
-    """Where a generation is in its life. Which ready one serves is told apart: see `Registry.serving`."""
+    """Where a generation is in its life. Which published one serves is told apart: see `Registry.serving`."""
 
     BUILDING = "building"
-    READY = "ready"
+    PUBLISHED = "published"
     FAILED = "failed"
 
 
@@ -95,7 +95,7 @@ class Registry:
             return _generation(row, serving=False)
 
     def publish(self, generation_id: str, metrics: dict[str, Any]) -> Generation:
-        """Mark a generation ready and let it serve, in one transaction.
+        """Mark a generation published and let it serve, in one transaction.
 
         Raises:
             UnknownNameError: there is no such generation.
@@ -105,7 +105,7 @@ class Registry:
             row = self._row(session, generation_id)
             if row.state == GenerationState.FAILED:
                 raise InputError(f"generation {generation_id} has failed and cannot serve: {row.reason}")
-            row.state = GenerationState.READY
+            row.state = GenerationState.PUBLISHED
             row.metrics = metrics
             session.flush()
             session.merge(ServingRow(slot=_SLOT, generation=row.number, since=datetime.now(UTC)))

@@ -55,7 +55,7 @@ def test_a_published_generation_serves_with_all_it_was_given(registry, url):
     registry.publish(begun.id, {"ann_recall": 0.99})
     serving = Registry.open(url).serving()
     assert serving is not None
-    assert (serving.id, serving.state, serving.serving) == ("g0001", GenerationState.READY, True)
+    assert (serving.id, serving.state, serving.serving) == ("g0001", GenerationState.PUBLISHED, True)
     assert (serving.watermark, serving.config, serving.metrics) == (7, {"dim": 64}, {"ann_recall": 0.99})
     assert serving.as_of == AS_OF
     assert serving.as_of.tzinfo is UTC

@@ -44,7 +44,7 @@ def make_world(per_topic: int = 60, seed: int = 0) -> World:
     seen = [("both", f"jazz-{n}", 1_700_000_000_000 + n) for n in range(9)]
     seen += [("both", f"rock-{n}", 1_700_000_000_000 + n) for n in range(3)]
     for name in TOPICS:
-        seen += [(f"user-{name}-{n}", f"{name}-{m}", 5) for n in range(10) for m in range(n, n + 5)]
+        seen += [(f"user-{name}-{n}", f"{name}-{m % per_topic}", 5) for n in range(10) for m in range(n, n + 5)]
     tables = DatasetTables(
         "world",
         items={

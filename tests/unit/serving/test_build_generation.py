@@ -1,0 +1,169 @@
+"""A generation is whole and good, or it does not serve."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from serving_world import AS_OF, make_world, publish, topic_vectors
+
+from engine.errors import CorruptFileError, EmptyGraphError, NotReadyError, TrainingError
+from engine.graph.snapshot_columns import node_table
+from engine.index.hnsw import HnswConfig
+from engine.refresh.build import Parts, publish_generation
+from engine.refresh.gate import GateConfig
+from engine.registry import GenerationState, Registry
+from engine.serving.live import Live, open_view
+from engine.serving.recommend import Recommender
+from engine.settings import GraphMapping
+
+SERVING = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def small_world():
+    return make_world(per_topic=12, seed=1)
+
+
+@pytest.fixture
+def registry(tmp_path):
+    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def live(registry: Registry) -> Live:
+    return Live(registry, lambda view: Recommender(view, GraphMapping(), {}))
+
+
+def test_a_published_generation_says_what_was_measured(registry, tmp_path, small_world):
+    built = publish(registry, tmp_path, small_world, config={"dim": 16}, metrics={"MRR": 0.5})
+    assert built.serving
+    assert built.metrics == {"MRR": 0.5, "ann_recall": 1.0, "items": 49}
+    assert (built.config, built.as_of) == ({"dim": 16}, AS_OF)
+    manifest = json.loads((built.path / "manifest.json").read_text())
+    assert (manifest["generation"], manifest["corpora"]) == (built.id, ["ads", "organic"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda v: v[:-1], "49 items but vectors of the shape"),
+        (lambda v: np.where(np.arange(len(v))[:, None] == 7, np.nan, v), "row 7 is not finite"),
+        (lambda v: v * 1.5, "has length 1.5"),
+        (lambda v: np.zeros_like(v), "has length 0.0"),
+    ],
+)
+def test_vectors_that_cannot_serve_are_refused_and_the_last_generation_stays(
+    registry, tmp_path, small_world, spoil, message
+):
+    first = publish(registry, tmp_path, small_world)
+    snapshot = open_view(first).snapshot
+    with pytest.raises(TrainingError, match=message):
+        publish(registry, tmp_path, small_world, vectors=spoil(topic_vectors(snapshot, small_world.topic)))
+    assert registry.serving_id() == first.id
+    failed = registry.list()[0]
+    assert failed.state is GenerationState.FAILED
+    assert "the gate" in failed.reason
+    assert [p.name for p in (tmp_path / "generations").iterdir()] == [first.id]
+
+
+def test_an_index_below_the_wanted_recall_does_not_serve(registry, tmp_path, small_world):
+    first = publish(registry, tmp_path, small_world)
+    view = open_view(first)
+    parts = Parts(view.snapshot, AS_OF, np.asarray(view.vectors))
+    with pytest.raises(TrainingError, match=r"ann_recall@10 of corpus 'ads' is 1.000, below 1.1"):
+        publish_generation(
+            registry, tmp_path / "generations", parts, index=HnswConfig(), gate=GateConfig(ann_recall=1.1)
+        )
+    assert registry.serving_id() == first.id
+
+
+def test_nothing_published_names_the_command(registry):
+    with pytest.raises(NotReadyError, match="engine build"):
+        live(registry).recommender()
+
+
+def test_a_reader_moves_on_to_the_next_generation_and_may_finish_on_the_old_one(registry, tmp_path, small_world):
+    publish(registry, tmp_path, small_world)
+    reading = live(registry)
+    old = reading.recommender()
+    second = publish(registry, tmp_path, small_world)
+    reading.look_again()
+    assert reading.recommender().view.origin.generation == second.id
+    assert old.related("jazz-1", 3).generation == "g0001"
+
+
+@pytest.mark.parametrize("file", ["vectors.npy", "item_keys.npy", "index/1/index.bin", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "delete"])
+def test_a_damaged_generation_is_named_and_not_served(registry, tmp_path, small_world, file, damage):
+    built = publish(registry, tmp_path, small_world)
+    path = built.path / file
+    if damage == "delete":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=built.id):
+        live(registry).recommender()
+
+
+def test_a_generation_of_another_snapshot_is_refused(registry, tmp_path, small_world):
+    first = publish(registry, tmp_path, small_world)
+    other = publish(registry, tmp_path, make_world(per_topic=11))
+    manifest = first.path / "manifest.json"
+    assert manifest.is_file()
+    with pytest.raises(CorruptFileError, match="another snapshot"):
+        open_view(replace(first, snapshot_path=other.snapshot_path))
+
+
+def test_an_empty_snapshot_is_not_built(registry, tmp_path, small_world):
+    snapshot = open_view(publish(registry, tmp_path, small_world)).snapshot
+    nothing = replace(snapshot, items=node_table([])[0])
+    with pytest.raises(EmptyGraphError):
+        publish_generation(
+            registry,
+            tmp_path / "generations",
+            Parts(nothing, AS_OF, np.empty((0, 4), np.float32)),
+            index=HnswConfig(),
+            gate=GateConfig(),
+        )
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import engine.refresh.build as build
+from engine.registry import Registry
+from serving_world import make_world, publish
+home, world = Path(sys.argv[2]), make_world(per_topic=12, seed=1)
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+for owner, step in ((build, "check_vectors"), (build, "checked_index"), (build, "_write"), (Registry, "publish")):
+    child = os.fork()
+    if not child:
+        setattr(owner, step, die)
+        publish(Registry.open(f"sqlite:///{home / 'registry.sqlite'}"), home, world)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, step
+    print(step)
+"""
+
+
+def test_a_kill_at_any_step_leaves_the_last_generation_serving(registry, tmp_path, small_world):
+    first = publish(registry, tmp_path, small_world)
+    script = [sys.executable, "-c", KILLED, str(SERVING), str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["check_vectors", "checked_index", "_write", "publish"], done.stderr
+    assert registry.serving_id() == first.id
+    assert live(registry).recommender().related("jazz-1", 3).generation == first.id
+    assert [one.state for one in registry.list()] == [GenerationState.BUILDING] * 4 + [GenerationState.PUBLISHED]
+    assert publish(registry, tmp_path, small_world).serving
