@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.errors import GraphError
+from engine.errors import GraphError, InputError
 from engine.files import disk_full_as
 from engine.graph.snapshot_columns import FieldKind, field_column
 from engine.graph.snapshot_csr import NO_TIME
@@ -80,7 +80,7 @@ def _field(kind: str, name: str, field_kind: FieldKind, cells: list[Any]) -> Any
         if field_kind == "vector":
             return pa.array([None if c is None else _vector_bytes(c) for c in cells], pa.large_binary())
         return pa.array(field_column(field_kind, cells, name=name).values)
-    except (TypeError, ValueError, pa.ArrowException) as error:
+    except (InputError, TypeError, ValueError, pa.ArrowException) as error:
         raise GraphError(
             f"{kind}: a value of the property {name!r} is not {field_kind}: {error}", hint="See graph.mapping.fields."
         ) from error
@@ -158,7 +158,7 @@ class PartStore:
         """A finished part, or None."""
         path = self.folder / f"{relation}-{number}.npz"
         try:
-            with np.load(path) as found:
+            with path.open("rb") as stream, np.load(stream) as found:
                 value = found["value"] if "value" in found else None  # noqa: SIM401 - an archive, not a mapping
                 return EdgePart(found["source"], found["target"], found["rev"], found["time"], value)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
