@@ -25,7 +25,7 @@ from engine.progress import progress
 
 Known = Callable[[TableName, Collection[str]], set[str]]
 """Which of some node ids of a node table are already known elsewhere."""
-CHECK_ROWS = 32_768
+CHECK_ROWS = 8_192
 
 
 @dataclass(frozen=True, slots=True)

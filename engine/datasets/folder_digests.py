@@ -86,7 +86,7 @@ class Spill:
     """Digests with their row numbers, on disk in `PARTS` files; equal digests are in the same file."""
 
     PARTS = 64
-    BUFFERED = 131_072
+    BUFFERED = 65_536
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

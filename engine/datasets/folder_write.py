@@ -149,7 +149,7 @@ def _value(kind: ColumnKind, value: Any) -> Any:
 
 def _write_csv(path: Path, kinds: dict[str, ColumnKind], parts: Iterator[dict[str, list[Any]]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv.writer(stream)
         writer.writerow(kinds)
         for part in parts:
             writer.writerows(zip(*(_cells(kinds[name], values) for name, values in part.items()), strict=True))
