@@ -267,10 +267,19 @@ def write_generated(folder: Path, generated: Generated) -> None:
         writer.writerows(zip(*generated.truth.values(), strict=True))
 
 
-def read_truth(folder: Path) -> dict[str, tuple[str, str]]:
-    """Item id -> (topic, domain), as the generator wrote them; empty where a folder has no truth."""
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a generated item really is."""
+
+    topic: str
+    domain: str
+    taste: str
+
+
+def read_truth(folder: Path) -> dict[str, Truth]:
+    """Item id -> what the generator made it of; empty where a folder has no truth."""
     path = folder / TRUTH
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as stream:
-        return {row["item_id"]: (row["topic"], row["domain"]) for row in csv.DictReader(stream)}
+        return {row["item_id"]: Truth(row["topic"], row["domain"], row["taste"]) for row in csv.DictReader(stream)}

@@ -67,6 +67,7 @@ def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> s
         groups: `[M]`.
     """
     import matplotlib
+    from matplotlib.patheffects import withStroke
 
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(10.4, 6.6)
@@ -75,34 +76,24 @@ def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> s
         for number, name in enumerate(names):
             mine = points[label == name]
             colour = PALETTE[number % len(PALETTE)]
-            axes.scatter(mine[:, 0], mine[:, 1], s=7, color=colour, alpha=0.55, linewidths=0)
+            axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, alpha=0.6, linewidths=0)
+        halo = [withStroke(linewidth=4, foreground="white")]
         for number, name in enumerate(names):
-            x, y = _heart(points[label == name])
+            x, y = np.median(points[label == name], axis=0)
             axes.text(
-                x, y, name, ha="center", va="center", fontsize=11, fontweight="bold",
+                x, y, name, ha="center", va="center", fontsize=12, fontweight="bold", path_effects=halo,
                 color=PALETTE[number % len(PALETTE)],
-                bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
             )  # fmt: skip
         axes.set_axis_off()
         return _uri(figure, "png")
 
 
-def _heart(points: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Where a group is densest: the member whose near neighbours are nearest."""
-    some = points[:: max(1, len(points) // 400)]
-    distance = np.linalg.norm(some[:, None] - some[None], axis=2)
-    near = np.sort(distance, axis=1)[:, : max(2, len(some) // 8)].mean(axis=1)
-    x, y = some[int(near.argmin())]
-    return float(x), float(y)
-
-
-def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[str], best: str) -> str:
-    """Metrics by method, one panel a metric, the best method set apart by colour.
+def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[str]) -> str:
+    """Metrics by method, one panel a metric, the first method set apart by colour.
 
     Args:
         metrics: method -> metric -> value.
         figures: the metrics to draw, in order.
-        best: the method to set apart.
     """
     import matplotlib
 
@@ -112,7 +103,7 @@ def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[st
         for number, (axes, name) in enumerate(zip(np.atleast_1d(panels), figures, strict=True)):
             values = [metrics[method][name] for method in methods]
             longest = max([*values, 0.001])
-            colours = [ACCENT if method == best else QUIET for method in methods]
+            colours = [ACCENT if method == methods[-1] else QUIET for method in methods]
             axes.barh(methods, values, color=colours, height=0.62)
             for row, value in enumerate(values):
                 axes.text(value + longest * 0.025, row, _short(value), va="center", fontsize=10)
@@ -147,30 +138,24 @@ def degree_distribution(degrees: Mapping[str, NDArray[np.integer[Any]]]) -> str:
         return _uri(figure, "svg")
 
 
-def training_curve(epochs: Sequence[Mapping[str, float]]) -> str:
-    """Loss and validation score by epoch.
+def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
+    """Training loss and, where there was validation, its score, by epoch.
 
     Args:
-        epochs: one mapping an epoch with `loss` and, where there was validation, `score`.
+        losses: one an epoch.
+        scores: one an epoch, or none.
     """
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(5.1, 3.6)
-        steps = np.arange(1, len(epochs) + 1)
-        axes.plot(steps, [epoch["loss"] for epoch in epochs], color=PALETTE[4], linewidth=2, label="training loss")
+        lines = axes.plot(np.arange(1, len(losses) + 1), losses, color=PALETTE[4], linewidth=2, label="training loss")
         _label(axes, "epoch", "training loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        scores = [epoch.get("score") for epoch in epochs]
-        lines = list(axes.get_lines())
-        if any(score is not None for score in scores):
+        if scores:
             right = axes.twinx()
             lines += right.plot(
-                steps,
-                [np.nan if score is None else score for score in scores],
-                color=ACCENT,
-                linewidth=2,
-                label="validation MRR",
+                np.arange(1, len(scores) + 1), scores, color=ACCENT, linewidth=2, label="validation MRR"
             )
             right.tick_params(length=0)
             right.set_ylim(bottom=0)

@@ -54,7 +54,6 @@ class Fresh:
     """A pin that the graph has never seen and what is related to it by its content alone and with its first saves."""
 
     pin: Pin
-    description: str
     boards: tuple[str, ...]
     by_content: tuple[Pin, ...]
     with_saves: tuple[Pin, ...]
@@ -76,16 +75,19 @@ class Comparison:
     """Methods on held-out saves.
 
     Attributes:
-        metrics: method -> "Hit@10", "Hit@100", "MRR" -> value.
+        metrics: method -> "Hit@10", "Hit@100", "MRR" -> value; best first.
         pairs: how many held-out saves.
-        best: the method with the highest Hit@10.
         served: the method that answers by default.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
     pairs: int
-    best: str
     served: str
+
+    @property
+    def best(self) -> str:
+        """The method with the highest Hit@10."""
+        return next(iter(self.metrics))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from engine.demo.report import Comparison, Fresh, Home, Look, Pin, Related, Stor
 
 DOTS = {
     "both": ("●", "bold dark_orange3"),
-    "topic": ("●", "light_salmon1"),
+    "topic": ("◐", "light_salmon1"),
     "taste": ("○", "grey50"),
     "": ("○", "grey50"),
 }
@@ -30,7 +30,7 @@ def show(story: Story, report: Path, console: Console) -> None:
     console.print(
         Text.assemble(
             ("● ", DOTS["both"][1]), "same topic and hidden taste   ",
-            ("● ", DOTS["topic"][1]), "same topic   ",
+            ("◐ ", DOTS["topic"][1]), "same topic   ",
             ("○ ", DOTS[""][1]), "another topic",
         )
     )  # fmt: skip

@@ -73,11 +73,11 @@ def story() -> Story:
     return Story(
         counts={"items": 600, "contexts": 480, "users": 120, "saves": 5000},
         seed=7,
-        comparison=Comparison(metrics, 90, best="pinsage", served="pinsage"),
+        comparison=Comparison(metrics, 90, served="pinsage"),
         related=(related,),
         home=Home("Ada", ("Cozy bedroom",), (("Lamp", 0.75), ("Curry", 0.25)), ((pins[0], "Lamp"),)),
         ads=replace(related, answers={"ads": pins}),
-        fresh=Fresh(pins[1], "A lamp.", ("Nooks",), pins, pins),
+        fresh=Fresh(pins[1], ("Nooks",), pins, pins),
         looks=(Look("Around a pin", "engine cypher run inspect/x", "MATCH (i) RETURN i", ("a", "b"), (("1", "2"),)),),
         steps=(Step("World", "600 pins", 1.25),),
         generation="g1",
@@ -90,9 +90,9 @@ def pictures() -> Pictures:
     rng = np.random.default_rng(0)
     return Pictures(
         map=figures.embedding_map(rng.normal(size=(60, 2)), ["Home", "Food", "Art"] * 20),
-        bars=figures.method_bars({"a": {"Hit@10": 0.2}, "b": {"Hit@10": 0.0}}, ["Hit@10"], "a"),
+        bars=figures.method_bars({"a": {"Hit@10": 0.2}, "b": {"Hit@10": 0.0}}, ["Hit@10"]),
         degrees=figures.degree_distribution({"saves of a pin": np.array([0, 1, 1, 5, 40])}),
-        training=figures.training_curve([{"loss": 2.0, "score": 0.1}, {"loss": 1.0}]),
+        training=figures.training_curve([2.0, 1.0], [0.1, 0.2]),
     )
 
 
@@ -103,8 +103,8 @@ def test_every_picture_opens(pictures: Pictures) -> None:
 
 def test_a_group_of_one_and_a_metric_of_zero_can_be_drawn() -> None:
     check_picture(figures.embedding_map(np.zeros((1, 2)), ["Home"]))
-    check_picture(figures.method_bars({"a": {"Hit@10": 0.0}}, ["Hit@10"], "a"))
-    check_picture(figures.training_curve([{"loss": 1.0}]))
+    check_picture(figures.method_bars({"a": {"Hit@10": 0.0}}, ["Hit@10"]))
+    check_picture(figures.training_curve([1.0], []))
 
 
 def test_the_report_is_whole_html_with_its_pictures_inside_and_nothing_outside(
