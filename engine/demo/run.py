@@ -6,7 +6,6 @@ What is there already is taken as it is, so that a second run changes nothing an
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
