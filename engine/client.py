@@ -103,7 +103,12 @@ class Engine:
         mapping, new = self.settings.graph.mapping, self._new_items
         fresh = new.carry_over(view)
         return Recommender(
-            view, mapping, methods_of(view, self.settings.seed), fresh=fresh, find_new=lambda item: new.find(view, item)
+            view,
+            mapping,
+            methods_of(view, self.settings.seed),
+            default=view.facts["default_method"],
+            fresh=fresh,
+            find_new=lambda item: new.find(view, item),
         )
 
     # The graph

@@ -93,9 +93,10 @@ class HnswIndex:
         queries = check_vectors(vectors, self.dim)
         wanted = check_k(k)
         with self._lock.reading:
-            found = min(wanted, len(self))
+            live = len(self)
+            found = min(wanted, live)
             # hnswlib has one ef for all threads, but a search for n is as broad as n: ask for more and cut.
-            breadth = min(max(found, ef or 0), len(self))
+            breadth = min(max(found, ef or 0), live)
             try:
                 labels, distances = self._graph.knn_query(queries, k=breadth)
             except RuntimeError:

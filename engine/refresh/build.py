@@ -31,6 +31,7 @@ class Parts:
         folders: name in the generation's folder -> a folder to copy there (`layout.MODEL`, `layout.BLEND`).
         config: how it was made, JSON-able.
         metrics: what was measured before.
+        default_method: the ranking method where a query names none.
     """
 
     snapshot: Snapshot
@@ -39,6 +40,7 @@ class Parts:
     folders: dict[str, Path] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    default_method: str = "pinsage"
 
 
 def publish_generation(
@@ -87,6 +89,7 @@ def _write(generation: Generation, parts: Parts, config: HnswConfig, gate: GateC
         "watermark": generation.watermark,
         "snapshot": generation.snapshot_path.name,
         "corpora": items.corpora,
+        "default_method": parts.default_method,
         "config": parts.config,
     }
     recalls = []

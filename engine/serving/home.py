@@ -156,4 +156,4 @@ def _told(recommender: Recommender, rows: IndexArray, interests: list[FoundInter
 
 
 def _with_interest(item: ScoredItem, medoid: str | None) -> ScoredItem:
-    return ScoredItem(item.item_id, item.score, item.corpus, item.title, medoid, item.explanation)
+    return item._replace(interest=medoid)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from engine.models.base import ItemScorer, RelatedData
+from engine.serving import layout
 from engine.serving.nearest import ranked, rows_in
 from engine.serving.query import Found, Query, Scope, boost
 from engine.serving.view import View
@@ -62,21 +64,31 @@ class DenseMethod:
         return Found(found.rows, found.scores, self._reach if len(found.rows) < min(count, len(rows)) else None)
 
 
-def standard_methods(view: View, seed: int) -> dict[str, Callable[[], Method]]:
-    """The methods that need no training, made when first asked for."""
+def methods_of(view: View, seed: int) -> dict[str, Callable[[], Method]]:
+    """The methods a view can answer by beside its embeddings, made when first asked for."""
     from engine.models.content import ContentScorer
     from engine.models.popularity import PopularityScorer
     from engine.models.walks import WalkScorer
+    from engine.serving.blend import Blend, BlendMethod
 
-    def fitted(scorer: ItemScorer, reach: str | None) -> Method:
+    @functools.cache
+    def fitted(kind: Callable[[], ItemScorer]) -> ItemScorer:
+        scorer = kind()
         scorer.fit(RelatedData(view.graph, view.items, contexts=view.contexts, seed=seed))
-        return DenseMethod(scorer, view, reach)
+        return scorer
 
-    return {
-        "walks": lambda: fitted(WalkScorer(), "walks from the query reach no more items"),
-        "content": lambda: fitted(ContentScorer(), "no more items share a word or a value with the query"),
-        "popularity": lambda: fitted(PopularityScorer(), None),
+    def dense(kind: Callable[[], ItemScorer], reach: str | None) -> Method:
+        return DenseMethod(fitted(kind), view, reach)
+
+    methods: dict[str, Callable[[], Method]] = {
+        "walks": lambda: dense(WalkScorer, "walks from the query reach no more items"),
+        "content": lambda: dense(ContentScorer, "no more items share a word or a value with the query"),
+        "popularity": lambda: dense(PopularityScorer, None),
     }
+    learned = view.folder / layout.BLEND
+    if learned.is_dir():
+        methods["blend"] = lambda: BlendMethod(view, Blend.load(learned), fitted(WalkScorer), fitted(ContentScorer))
+    return methods
 
 
 def popular_rows(view: View, scope: Scope, count: int) -> Found:

@@ -57,9 +57,11 @@ class NearestMethod:
         if scope.matches is not None:
             passed = scope.matches.mask[labels]
             labels, scores = labels[passed], scores[passed]
-        keep = [at for at, row in enumerate(labels.tolist()) if row not in excluded][:count]
-        if len(keep) == len(labels):
-            return Found(labels, scores)
+        rows = labels.tolist()
+        keep = [at for at, row in enumerate(rows) if row not in excluded][:count]
+        if keep and keep[-1] - keep[0] == len(keep) - 1:  # nearly always: only the query itself is left out, at the top
+            part = slice(keep[0], keep[-1] + 1)
+            return Found(labels[part], scores[part])
         return Found(labels[keep], scores[keep])
 
     def _scan(self, vector: FloatArray, scope: Scope, count: int) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ Related = str | Mapping[str, float]
 """One item id, or ids with weights."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One or more items, weighted.
 
     Attributes:
@@ -34,8 +33,7 @@ class Query:
     vectors: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What may be answered.
 
     Attributes:
@@ -49,8 +47,7 @@ class Scope:
     excluded: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Candidates of one method, best first.
 
     Attributes:
@@ -61,7 +58,7 @@ class Found:
 
     rows: NDArray[np.int64]
     scores: FloatArray
-    reach: str | None = field(default=None)
+    reach: str | None = None
 
 
 def read_weights(asked: Related) -> dict[str, float]:

@@ -125,7 +125,7 @@ class Recommender:
 
     def corpus_of(self, query: Query) -> str:
         """The corpus of the weightiest query item."""
-        at = int(query.weights.argmax())
+        at = int(query.weights.argmax()) if len(query.ids) > 1 else 0
         row = int(query.rows[at])
         if row < 0:
             return self._new(query.ids[at]).item.corpus
@@ -238,11 +238,9 @@ class Recommender:
 
     def _plain_items(self, found: Found, corpus: str) -> tuple[ScoredItem, ...]:
         """What a method found, with ids and titles."""
-        ids, names = self.view.item_ids, self.view.item_titles
+        ids, titles = self.view.item_ids, self.view.item_titles
         pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
-        if names is None:
-            return tuple([ScoredItem(ids[row], score, corpus) for row, score in pairs])
-        return tuple([ScoredItem(ids[row], score, corpus, names.or_none(row)) for row, score in pairs])
+        return tuple([ScoredItem(ids[row], score, corpus, titles[row]) for row, score in pairs])
 
     def items(self, candidates: list[Candidate], corpus: str, explained: Query | None) -> tuple[ScoredItem, ...]:
         """The candidates with ids, titles and, where a query is given, the reasons."""

@@ -28,7 +28,7 @@ from engine.refresh.build import Parts, publish_generation
 from engine.refresh.gate import GateConfig
 from engine.registry import Registry
 from engine.serving.live import Live, open_view
-from engine.serving.methods import standard_methods
+from engine.serving.methods import methods_of
 from engine.serving.recommend import Recommender
 from engine.settings import GraphMapping
 
@@ -74,14 +74,16 @@ def live_world(home: Path, items: int, dim: int) -> Live:
     )
     print(f"index built, gated and published in {time.perf_counter() - started:.0f} s: {published.metrics}")
     assert open_view(published).origin.generation == published.id
-    return Live(registry, lambda view: Recommender(view, GraphMapping(), standard_methods(view, 0)))
+    return Live(registry, lambda view: Recommender(view, GraphMapping(), methods_of(view, 0)))
 
 
 def interleaved(calls: dict[str, Callable[[int], Any]], count: int) -> dict[str, float]:
-    """Median microseconds a call; the calls take turns, block by block."""
+    """Median microseconds a call; the calls take turns, block by block, and none is always the first to touch the vectors."""
     spent: dict[str, list[float]] = {name: [] for name in calls}
+    turns = list(calls.items())
     for start in range(0, count, BLOCK):
-        for name, call in calls.items():
+        turns = turns[1:] + turns[:1]
+        for name, call in turns:
             for at in range(start, min(start + BLOCK, count)):
                 began = time.perf_counter()
                 call(at)

@@ -7,7 +7,7 @@ from serving_world import World, make_world, publish
 
 from engine.registry import Generation, Registry
 from engine.serving.live import open_view
-from engine.serving.methods import standard_methods
+from engine.serving.methods import methods_of
 from engine.serving.recommend import Recommender
 from engine.settings import GraphMapping
 
@@ -26,4 +26,4 @@ def published(tmp_path_factory: pytest.TempPathFactory, world: World) -> Generat
 @pytest.fixture
 def recommender(published: Generation) -> Recommender:
     view = open_view(published)
-    return Recommender(view, GraphMapping(), standard_methods(view, seed=0))
+    return Recommender(view, GraphMapping(), methods_of(view, seed=0))

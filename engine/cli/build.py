@@ -1,0 +1,96 @@
+"""`engine build`, `train`, `snapshot`, `status` and `generations`: make what answers, and see what there is."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ModelFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML with the model's settings that differ from its defaults.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(build)
+    app.command()(train)
+    app.command()(snapshot)
+    app.command()(status)
+    group = typer.Typer(no_args_is_help=True, help="The generations: immutable published sets that answers come from.")
+    group.command("list")(generations)
+    app.add_typer(group, name="generations")
+
+
+def build(config: ModelFile = None, as_json: AsJson = False) -> None:
+    """Snapshot, train, embed, index, check and publish a generation; the last one serves until then."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        built = engine.build(config=_read(config))
+    told = {"generation": built.id, "watermark": built.watermark, "path": str(built.path), "metrics": built.metrics}
+    if as_json:
+        print(json.dumps(told))
+        return
+    measured = ", ".join(
+        f"{name} {value:.4g}" for name, value in built.metrics.items() if isinstance(value, int | float)
+    )
+    print(f"{built.id} serves: watermark {built.watermark}, {measured}")
+
+
+def train(config: ModelFile = None, as_json: AsJson = False) -> None:
+    """Train on the graph as it is now, and publish nothing; `engine build` takes the result over."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        folder = engine.train(config=_read(config))
+    print(json.dumps({"model": str(folder)}) if as_json else f"trained: {folder}")
+
+
+def snapshot(as_json: AsJson = False) -> None:
+    """Export the graph as columns on disk, or find the export that is true already."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        found = engine.snapshot()
+    sizes = {"items": len(found.items), "contexts": len(found.contexts), "users": len(found.users)}
+    relations = found.relations
+    edges = {name: getattr(relations, name).num_edges for name in ("saves", "interactions", "follows", "owns")}
+    if as_json:
+        print(json.dumps({"path": str(found.path), "watermark": found.watermark, **sizes, **edges}))
+        return
+    print(f"{found.path}: watermark {found.watermark}")
+    print(", ".join(f"{count:,} {name}" for name, count in {**sizes, **edges}.items()))
+
+
+def status(as_json: AsJson = False) -> None:
+    """What serves, from which graph, and how far it is behind."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        found = engine.status()
+        print(found.to_json() if as_json else found)
+
+
+def generations(as_json: AsJson = False) -> None:
+    """All generations, newest first."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        found = engine.generations()
+        print(found.to_json() if as_json else found)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    from engine.errors import ConfigError
+
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
