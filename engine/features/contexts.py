@@ -1,0 +1,57 @@
+"""What the contexts of an item say about it: the words of the boards that it is saved in. Knows fields and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from engine.features.tokens import token_counts, token_fields
+from engine.graph.snapshot_columns import NodeTable
+from engine.graph.snapshot_csr import relation
+from engine.types import IndexArray, ItemContextGraph, KeyArray
+
+PREFIX = "context."
+
+
+def context_counts(graph: ItemContextGraph, contexts: NodeTable | None) -> tuple[list[str], sparse.csr_matrix]:
+    """Count for each item the tokens of the contexts that hold it.
+
+    Args:
+        graph: the edges; an item without any gets no token.
+        contexts: the contexts with their fields, or None.
+
+    Returns:
+        The tokens "context.FIELD=VALUE", and float32 `[N, V]`.
+    """
+    if contexts is None or not token_fields(contexts.fields):
+        return [], sparse.csr_matrix((graph.num_items, 0), dtype=np.float32)
+    tokens, counts = token_counts(contexts)
+    return [PREFIX + token for token in tokens], (saved_in(graph) @ counts).tocsr()
+
+
+def saved_in(graph: ItemContextGraph) -> sparse.csr_matrix:
+    """float32 `[items, contexts]`, 1 where a context holds an item, however many parallel edges say so."""
+    edges = graph.item_to_context
+    matrix = sparse.csr_matrix(
+        (np.ones(edges.num_edges, dtype=np.float32), edges.indices, edges.indptr),
+        shape=(graph.num_items, graph.num_contexts),
+    )
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def context_items(
+    contexts: Sequence[IndexArray], num_contexts: int, item_key: KeyArray, context_key: KeyArray
+) -> ItemContextGraph:
+    """The edges of a few items as a graph of their own, so that they can be encoded like any others.
+
+    Args:
+        contexts: for each item the rows of the contexts that hold it.
+    """
+    size = np.array([len(rows) for rows in contexts], dtype=np.int64)
+    context = np.concatenate([np.empty(0, dtype=np.int32), *contexts]).astype(np.int32)
+    edges = relation(num_contexts, len(contexts), context, np.repeat(np.arange(len(contexts)), size).astype(np.int32))
+    return ItemContextGraph(edges.backward, edges.forward, item_key, context_key)

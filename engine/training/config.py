@@ -1,0 +1,42 @@
+"""How long and how fast to train. Knows no model and no loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """The loop's settings. Raises ConfigError for a value out of range."""
+
+    epochs: int = 8
+    """At most so many."""
+    learning_rate: float = 2e-3
+    """The peak, reached at the end of the first epoch (linear warm-up)."""
+    decay: float = 0.8
+    """What remains of the learning rate after each epoch past the first (exponential, batch by batch)."""
+    patience: int = 2
+    """Stop after so many epochs without a better validation figure; the best epoch's weights are kept."""
+    weight_decay: float = 0.0
+    """AdamW's."""
+    prefetch: int = 2
+    """Batches prepared ahead while one trains (section 3.3: producer-consumer)."""
+    seed: int = 0
+    """Of initial weights and batches."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "prefetch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training: {name} must be at least 1, not {getattr(self, name)}")
+        if not self.learning_rate > 0 or not 0 < self.decay <= 1 or self.weight_decay < 0 or self.seed < 0:
+            raise ConfigError(
+                "training: learning_rate must be positive, decay in (0, 1], weight_decay and seed not negative"
+            )
+
+    def rate(self, step: int, steps_an_epoch: int) -> float:
+        """The learning rate of the step with this number, counted from 0, as a share of the peak."""
+        warm = min(1.0, (step + 1) / steps_an_epoch)
+        past = max(0.0, (step + 1) / steps_an_epoch - 1)
+        return float(warm * self.decay**past)

@@ -1,0 +1,221 @@
+"""The training loop that every model shares. Knows no model: a `Task` brings the network, its batches and its loss.
+
+Batches are a pure function of their number, so the position in the data is that number alone, and a resumed run repeats an
+uninterrupted one bit for bit on the same machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import TrainingError
+from engine.progress import progress
+from engine.training.checkpoint import Checkpoints
+from engine.training.config import LoopConfig
+from engine.training.memory import keep_freed_memory
+from engine.training.prefetch import prefetched
+
+log = logging.getLogger("engine.training")
+B = TypeVar("B")
+
+
+class Task(Protocol[B]):
+    """What a model brings to the loop."""
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def steps_an_epoch(self) -> int: ...
+
+    def batch(self, step: int) -> B:
+        """Prepare the batch with this number, counted from 0 over all epochs. Runs in a background thread."""
+        ...
+
+    def loss(self, batch: B) -> Tensor:
+        """The scalar to minimise."""
+        ...
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """AdamW's parameter groups; `share` in a group multiplies the learning rate."""
+        ...
+
+    def validate(self) -> float | None:
+        """The figure to stop early on, higher is better; None when there is nothing to validate on."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is, JSON-able.
+
+    Attributes:
+        step: batches trained.
+        losses: mean loss of each finished epoch.
+        validation: figure after each finished epoch, empty without validation.
+        best_epoch: epochs trained when the figure was best.
+        loss_sum: of the batches of the epoch under way.
+        seconds: spent training so far.
+        done: nothing is left to train.
+    """
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    done: bool = False
+
+
+def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = None) -> Progress:
+    """Train until the epochs are over or validation has not improved for `patience` epochs; keep the best weights.
+
+    A checkpoint is written after each epoch, and on Ctrl-C after the batch under way; a later call with the same
+    checkpoints goes on from there.
+
+    Returns:
+        What was done; the task's module holds the best weights, in evaluation mode.
+
+    Raises:
+        TrainingError: the loss is not finite, naming epoch and batch.
+        CorruptFileError: the newest checkpoint is damaged or of another run.
+        KeyboardInterrupt: Ctrl-C, after the checkpoint is written.
+    """
+    run = _Run(task, config, checkpoints)
+    run.resume()
+    if not run.progress.done:
+        keep_freed_memory()
+        with _interrupts() as interrupted:
+            run.train(interrupted)
+    run.finish()
+    return run.progress
+
+
+class _Run:
+    def __init__(self, task: Task[Any], config: LoopConfig, checkpoints: Checkpoints | None) -> None:
+        self.task, self.config, self.checkpoints = task, config, checkpoints
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.groups = task.parameter_groups()
+        self.shares = [group.pop("share", 1.0) for group in self.groups]
+        self.optimiser = torch.optim.AdamW(
+            self.groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+
+    def resume(self) -> None:
+        found = self.checkpoints.latest() if self.checkpoints else None
+        if found is None:
+            return
+        state, facts = found
+        self.progress = Progress(**facts)
+        self.task.module.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best = state["best"]
+        torch.set_rng_state(state["rng"])
+        log.info("going on from batch %d", self.progress.step)
+
+    def train(self, interrupted: threading.Event) -> None:
+        per_epoch = self.task.steps_an_epoch
+        total = per_epoch * self.config.epochs
+        with (
+            progress("Training", total - self.progress.step) as advance,
+            prefetched(self.task.batch, self.progress.step, total, self.config.prefetch) as batches,
+        ):
+            for batch in batches:
+                started = time.perf_counter()
+                self.step(batch)
+                if self.progress.step % per_epoch == 0:
+                    self.end_epoch()
+                self.progress.seconds += time.perf_counter() - started
+                advance(1)
+                if self.progress.step % per_epoch == 0 or interrupted.is_set():
+                    self.save()
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                if self.progress.done:
+                    return
+
+    def step(self, batch: Any) -> None:
+        per_epoch, step = self.task.steps_an_epoch, self.progress.step
+        rate = self.config.learning_rate * self.config.rate(step, per_epoch)
+        for group, share in zip(self.optimiser.param_groups, self.shares, strict=True):
+            group["lr"] = rate * share
+        self.task.module.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.task.loss(batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is {value} in epoch {step // per_epoch + 1}, batch {step % per_epoch + 1}",
+                hint="Lower the learning rate, or look for extreme values in the features.",
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.progress.step += 1
+        self.progress.loss_sum += value
+
+    def end_epoch(self) -> None:
+        now = self.progress
+        epoch = now.step // self.task.steps_an_epoch
+        now.losses.append(now.loss_sum / self.task.steps_an_epoch)
+        now.loss_sum = 0.0
+        self.task.module.eval()
+        with torch.no_grad():
+            figure = self.task.validate()
+        if figure is None:
+            now.best_epoch = epoch
+        else:
+            if figure > max(now.validation, default=-math.inf):
+                now.best_epoch = epoch
+                self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
+            now.validation.append(figure)
+        log.info("epoch %d: loss %.4f, validation %s", epoch, now.losses[-1], figure)
+        now.done = epoch == self.config.epochs or epoch - now.best_epoch >= self.config.patience
+
+    def save(self) -> None:
+        if self.checkpoints is not None:
+            state = {
+                "model": self.task.module.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "best": self.best,
+                "rng": torch.get_rng_state(),
+            }
+            self.checkpoints.save(self.progress.step, state, asdict(self.progress))
+
+    def finish(self) -> None:
+        if self.best:
+            self.task.module.load_state_dict(copy.copy(self.best))
+        self.task.module.eval()
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, so that a step is never cut in two; a second Ctrl-C stops at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def once(number: int, frame: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before: Callable[[int, Any], Any] | int | None = signal.signal(signal.SIGINT, once)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
