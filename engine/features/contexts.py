@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from engine.features.tokens import token_counts, token_fields
+from engine.features.tokens import no_counts, token_counts, token_fields
 from engine.graph.snapshot_columns import NodeTable
 from engine.graph.snapshot_csr import relation
 from engine.types import IndexArray, ItemContextGraph, KeyArray
@@ -26,7 +26,7 @@ def context_counts(graph: ItemContextGraph, contexts: NodeTable | None) -> tuple
         The tokens "context.FIELD=VALUE", and float32 `[N, V]`.
     """
     if contexts is None or not token_fields(contexts.fields):
-        return [], sparse.csr_matrix((graph.num_items, 0), dtype=np.float32)
+        return [], no_counts(graph.num_items)
     tokens, counts = token_counts(contexts)
     return [PREFIX + token for token in tokens], (saved_in(graph) @ counts).tocsr()
 

@@ -82,7 +82,7 @@ def dense_matrix(items: NodeTable, fields: tuple[DenseField, ...]) -> FloatArray
                 raise InputError(
                     f"field {field.name!r}: the vectors are {cells.shape[1]} wide, the model was trained on {len(field.mean)}"
                 )
-            missing = np.isnan(cells).any(axis=1)
+            missing = np.asarray(np.isnan(cells).any(axis=1))
             out[:, at:stop] = np.where(missing[:, None], 0, (cells - field.mean) / field.scale)
             out[:, stop] = missing
         at = stop + 1
@@ -94,8 +94,8 @@ def _cells(items: NodeTable, name: str) -> NDArray[np.float64]:
     column = items.fields[name]
     cells = np.asarray(column.values, dtype=np.float64)
     cells = cells[:, None] if cells.ndim == 1 else cells
-    nan = np.isnan(cells)
-    bad = np.isinf(cells).any(axis=1) | (nan.any(axis=1) & ~nan.all(axis=1))
+    nan: NDArray[np.bool_] = np.isnan(cells)
+    bad = np.asarray(np.isinf(cells).any(axis=1) | (nan.any(axis=1) & ~nan.all(axis=1)))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ class FeatureEncoder:
             "dense": [{"name": field.name, "kind": field.kind} for field in self.dense],
         }
         (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
-        arrays = {"idf": self.idf, "basis": self.basis}
+        arrays: dict[str, Any] = {"idf": self.idf, "basis": self.basis}
         for number, field in enumerate(self.dense):
             arrays |= {f"mean{number}": field.mean, f"scale{number}": field.scale}
         np.savez(folder / ARRAYS, **arrays)

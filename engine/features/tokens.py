@@ -48,6 +48,11 @@ def field_counts(column: FieldColumn) -> tuple[list[str], sparse.csr_matrix]:
     return [values[i] for i in order], counts
 
 
+def no_counts(items: int) -> sparse.csr_matrix:
+    """Counts of no tokens at all, float32 `[items, 0]`."""
+    return sparse.csr_matrix(np.empty((items, 0), dtype=np.float32))
+
+
 def _word_counts(texts: Sequence[str | None]) -> tuple[list[str], sparse.csr_matrix]:
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -55,7 +60,7 @@ def _word_counts(texts: Sequence[str | None]) -> tuple[list[str], sparse.csr_mat
     try:
         counts = words.fit_transform([text or "" for text in texts])
     except ValueError:  # scikit-learn refuses texts without a single word
-        return [], sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+        return [], no_counts(len(texts))
     return [str(word) for word in words.get_feature_names_out()], counts.tocsr()
 
 
@@ -75,7 +80,7 @@ def token_counts(items: NodeTable, names: Sequence[str] | None = None) -> tuple[
         tokens += [f"{name}={value}" for value in values]
         blocks.append(counts)
     if not blocks:
-        return [], sparse.csr_matrix((len(items), 0), dtype=np.float32)
+        return [], no_counts(len(items))
     return tokens, sparse.hstack(blocks, format="csr", dtype=np.float32)
 
 
@@ -103,4 +108,5 @@ def weighted(counts: sparse.csr_matrix, idf: NDArray[np.float32], *, sublinear: 
     if sublinear:
         weights.data = 1 + np.log(weights.data)
     weights.data *= idf[weights.indices]
-    return normalize(weights, copy=False)
+    scaled: sparse.csr_matrix = normalize(weights, copy=False)
+    return scaled

@@ -66,7 +66,10 @@ class Fold:
         """The chance that a drawn pair's answer is each item, float64 `[items]`."""
         size = self.held.degrees()
         spread = np.repeat(np.diff(self.cumulative, prepend=0.0) / size, size)
-        return np.bincount(self.held.indices, weights=spread, minlength=self.graph.num_items)
+        chance: NDArray[np.float64] = np.bincount(
+            self.held.indices, weights=spread, minlength=self.graph.num_items
+        ).astype(np.float64)
+        return chance
 
 
 def find_positives(graph: ItemContextGraph, *, window_ms: int = HOUR_MS) -> Positives:

@@ -24,8 +24,6 @@ from engine.sampling.config import WalkConfig
 from engine.sampling.walks import neighbourhoods
 from engine.types import FloatArray, IndexArray, ItemContextGraph, Neighbourhoods
 
-COLD_QUANTILE = 0.75
-
 
 def walked(
     graph: ItemContextGraph, rows: NDArray[np.integer], config: PinSageConfig, *, threads: int | None = None
@@ -82,19 +80,6 @@ def score_items(
     if bias is not None:
         scores += bias
     return scores
-
-
-def answer_bias(model: PinSage, graph: ItemContextGraph) -> FloatArray:
-    """What is added to each item's score as an answer, float32 `[N]`.
-
-    Items without edges were never an answer, so their bias was never learned: they get the `COLD_QUANTILE` of the others'.
-    """
-    if model.bias is None:
-        return np.zeros(graph.num_items, dtype=np.float32)
-    bias: FloatArray = model.bias.detach().numpy().copy()
-    connected = graph.item_to_context.degrees() > 0
-    bias[~connected] = np.quantile(bias[connected], COLD_QUANTILE) if connected.any() else 0
-    return bias
 
 
 @dataclass(frozen=True, slots=True)

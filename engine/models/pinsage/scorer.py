@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import torch
 from engine.features.encoder import Content, FeatureEncoder, fit_features
 from engine.hashing import digest
 from engine.models.base import RelatedData
+from engine.models.pinsage.bias import learn_bias
 from engine.models.pinsage.config import PinSageSettings
-from engine.models.pinsage.embed import answer_bias, embed_content, score_items
+from engine.models.pinsage.embed import embed_content, score_items
 from engine.models.pinsage.files import save_model
 from engine.models.pinsage.model import PinSage
 from engine.models.pinsage.task import PinSageTask
@@ -74,7 +76,9 @@ class PinSageScorer:
         self.vectors = embed_content(self.model, task.content, task.neighbours)
         if settings.training.loss == "sampled-softmax":
             self.scale = float(self.model.log_scale.detach().exp())
-        self.bias = answer_bias(self.model, graph)
+            self.bias = learn_bias(self.model, data, self.vectors, self.scale)
+        else:
+            self.bias = np.zeros(graph.num_items, dtype=np.float32)
 
     def score(self, queries: IndexArray) -> FloatArray:
         """float32 `[B, N]`, scale x cosine + bias."""
@@ -114,8 +118,6 @@ def run_digest(data: RelatedData, settings: PinSageSettings) -> str:
     """What a training run depends on: settings, seed, edges and items."""
     edges = data.graph.context_to_item
     arrays = (data.items.key, data.graph.context_key, edges.indptr, edges.indices)
-    import hashlib
-
     content = hashlib.sha256()
     for array in arrays:
         content.update(np.ascontiguousarray(array).tobytes())

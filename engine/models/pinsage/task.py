@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from engine.features.encoder import Content, FeatureEncoder
 from engine.models.base import RelatedData
 from engine.models.pinsage.batches import bared, node_batch
+from engine.models.pinsage.bias import answer_bias
 from engine.models.pinsage.config import PinSageSettings
-from engine.models.pinsage.embed import answer_bias, embed_content, score_items, walked
+from engine.models.pinsage.embed import embed_content, score_items, walked
 from engine.models.pinsage.model import NodeBatch, PinSage
 from engine.models.ranking import stand_all
 from engine.training.losses import collisions, max_margin, sampled_softmax
