@@ -6,6 +6,7 @@ newlines. Looks at one row at a time: duplicates and unknown endpoints are `fold
 
 from __future__ import annotations
 
+import bisect
 import csv
 import math
 import time
@@ -78,9 +79,14 @@ class Batch:
     def without(self, skip: Bits) -> Batch:
         """This batch less the rows in a set."""
         left_out = set(skip.among(self.rows))
-        if not left_out:
-            return self
-        keep = [at for at in range(len(self.rows)) if at not in left_out]
+        return self._only([at for at in range(len(self.rows)) if at not in left_out]) if left_out else self
+
+    def since(self, row: int) -> Batch:
+        """This batch less the rows before one."""
+        first = bisect.bisect_left(self.rows, row)
+        return self._only(list(range(first, len(self.rows)))) if first else self
+
+    def _only(self, keep: list[int]) -> Batch:
         columns = {name: [values[at] for at in keep] for name, values in self.columns.items()}
         rows, lines = [self.rows[at] for at in keep], [self.lines[at] for at in keep]
         return replace(self, rows=rows, lines=lines, columns=columns)

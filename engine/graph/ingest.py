@@ -187,9 +187,9 @@ class _Load:
         self.changed[table] = 0
         with progress(f"Loading {table}", total=report.rows[table]) as advance:
             for batch in self.data.batches(table, size, report):
-                if batch.end > first and len(batch):
-                    before = self.checkpoint
-                    work = functools.partial(self._write, table, batch, vectors, first, before)
+                left = batch.since(first)
+                if len(left):
+                    work = functools.partial(self._write, table, left, vectors, self.checkpoint)
                     changed, self.checkpoint = self.graph.write_transaction(work)
                     self.changed[table] += changed
                 advance(len(batch))
@@ -199,7 +199,6 @@ class _Load:
         table: TableName,
         batch: Batch,
         vectors: dict[str, VectorFile],
-        first: int,
         before: _Checkpoint,
         run: Run,
     ) -> tuple[int, _Checkpoint]:

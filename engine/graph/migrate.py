@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import tenacity
+
 from engine.assets import asset_folder
 from engine.errors import GraphError, MigrationError
-from engine.graph.connection import Graph
+from engine.graph.connection import RETRY_S, Graph
 from engine.graph.mapping import PlaceholderError, check_mapping, item_labels, mapping_digest, quote
 from engine.graph.queries import load_queries, render
 from engine.settings import GraphMapping
@@ -119,11 +121,26 @@ def _compare(migrations: list[Migration], recorded: dict[int, tuple[str, str]]) 
             )
 
 
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, GraphError) and "Neo.TransientError" in error.message
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(_may_pass),
+    stop=tenacity.stop_after_delay(RETRY_S),
+    wait=tenacity.wait_random_exponential(0.1, max=2),
+    reraise=True,
+)
+def _run_schema(graph: Graph, statement: str) -> None:
+    """Two engines that start at once may meet on a schema lock; the driver does not retry statements of this kind."""
+    graph.auto_commit(statement)
+
+
 def _apply(graph: Graph, migration: Migration, mapping: GraphMapping) -> None:
     name = f"V{migration.version:04d}__{migration.name}"
     try:
         for statement in migration.statements(mapping):
-            graph.auto_commit(statement)
+            _run_schema(graph, statement)
     except PlaceholderError as error:
         raise MigrationError(f"migration {name}: {error}") from error
     except GraphError as error:
