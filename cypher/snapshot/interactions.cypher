@@ -7,8 +7,7 @@ CALL (part) {
   UNWIND $parts[part] AS handle
   MATCH (a) WHERE id(a) = handle
   MATCH (a){{-[s:interactions]->}}(b)
-  WITH collect(handle) AS sources, collect(id(b)) AS targets, collect(s) AS edges
-  RETURN sources, targets, [s IN edges | s.rev] AS revs, [s IN edges | s.{{interactions.time}}] AS times,
-    [s IN edges | {{value(s:interactions)}}] AS values
+  RETURN collect(handle) AS sources, collect(id(b)) AS targets, collect(coalesce(s.rev, 0)) AS revs,
+    collect(coalesce(s.{{interactions.time}}, -1)) AS times, collect(coalesce({{value(s:interactions)}}, 0.0 / 0.0)) AS values
 }
 RETURN part, sources, targets, revs, times, values

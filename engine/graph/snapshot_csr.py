@@ -6,6 +6,7 @@ in that order, over the other leaves each list sorted by neighbour; a stable sor
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,21 +112,21 @@ def relation(
     _, by_source = _spread(num_sources, source, everything)
     backward_ptr, backward = _spread(num_targets, target, by_source)
     forward_ptr, forward = _spread(num_sources, source, backward)
-    if rev is not None and len(rev) and rev.min() != rev.max():
-        stamps = np.ascontiguousarray(rev, dtype=np.int64)
-        _sort_rows(backward_ptr, backward, stamps)
-        _sort_rows(forward_ptr, forward, stamps)
-    if time is not None:
-        stamps = np.zeros(len(source), dtype=np.int64) if rev is None else np.ascontiguousarray(rev, dtype=np.int64)
-        _sort_parallel(backward_ptr, backward, source, stamps, time)
-        _sort_parallel(forward_ptr, forward, target, stamps, time)
+    stamps = None if rev is None else np.ascontiguousarray(rev, dtype=np.int64)
+    several = stamps is not None and len(stamps) > 0 and stamps.min() != stamps.max()
 
-    def csr(indptr: OffsetArray, edge: IndexArray, neighbour: IndexArray) -> CSR:
+    def finished(indptr: OffsetArray, edge: IndexArray, neighbour: IndexArray) -> CSR:
+        if stamps is not None and several:
+            _sort_rows(indptr, edge, stamps)
+        if time is not None:
+            _sort_parallel(indptr, edge, neighbour, np.zeros_like(time) if stamps is None else stamps, time)
         return CSR(
             indptr, neighbour[edge], None if time is None else time[edge], None if value is None else value[edge]
         )
 
-    return Relation(forward=csr(forward_ptr, forward, target), backward=csr(backward_ptr, backward, source))
+    with ThreadPoolExecutor(2) as pool:
+        outward = pool.submit(finished, forward_ptr, forward, target)
+        return Relation(backward=finished(backward_ptr, backward, source), forward=outward.result())
 
 
 @compiled

@@ -6,12 +6,15 @@ after; a commit in between starts the export again, and the last try holds the c
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import logging
 import shutil
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -24,7 +27,7 @@ from engine.graph.connection import Graph, Run
 from engine.graph.mapping import ENDS, mapping_digest
 from engine.graph.queries import load_queries
 from engine.graph.snapshot import Relations, Snapshot
-from engine.graph.snapshot_assemble import Handled, assemble_nodes, assemble_relation
+from engine.graph.snapshot_assemble import assemble_nodes, assemble_relation
 from engine.graph.snapshot_columns import FieldKind
 from engine.graph.snapshot_files import write_snapshot
 from engine.graph.snapshot_parts import EdgePart, Handles, NodePart, PartStore, balanced, edge_part, node_part
@@ -36,9 +39,11 @@ log = logging.getLogger(__name__)
 
 TRIES = 3
 NODES_A_PART = 20_000
-EDGES_A_PART = 131_072
+EDGES_A_PART = 32_768
 STREAMS = 2
-"""Queries under way at once: reading relationship properties keeps a core of the server busy each."""
+"""Queries under way at once: reading properties keeps a core of the server busy each."""
+Parts = list[NodePart | EdgePart | None]
+Pack = Callable[..., NodePart | EdgePart]
 KINDS = ("items", "contexts", "users")
 
 
@@ -162,19 +167,26 @@ class _Export:
         relations = ("saves", "interactions", "follows", "owns")
         edges = {name: handles[ENDS[name][0]][name] for name in relations}
         total = sum(len(handles[kind]["handles"]) for kind in KINDS) + sum(int(d.sum()) for d in edges.values())
-        with progress("Exporting the graph", total) as advance:
-            nodes = {kind: self._nodes(kind, handles[kind]["handles"], advance) for kind in KINDS}
-            columns = {}
+        parts: dict[str, Parts] = {}
+        with progress("Exporting the graph", total) as advance, self._streams() as streams:
             for name in relations:
-                source, target = ENDS[name]
-                parts = list(balanced(handles[source]["handles"], edges[name], EDGES_A_PART))
-                found = self._edges(name, parts, advance)
-                columns[name] = assemble_relation(nodes[source], nodes[target], found)
+                wanted = list(balanced(handles[ENDS[name][0]]["handles"], edges[name], EDGES_A_PART))
+                pack = functools.partial(edge_part, name)
+                parts[name] = streams(name, wanted, {}, pack, advance)
+            for kind in KINDS:
+                found, fields = handles[kind]["handles"], self.state.fields[kind]
+                wanted = np.split(found, range(NODES_A_PART, len(found), NODES_A_PART)) if len(found) else []
+                pack_nodes = functools.partial(node_part, kind, fields=fields)
+                parts[kind] = streams(kind, wanted, {"fields": list(fields)}, pack_nodes, advance)
+        nodes = {
+            kind: assemble_nodes(kind, cast(list[NodePart], parts[kind]), self.state.fields[kind]) for kind in KINDS
+        }
+        columns = {}
+        for name in relations:
+            source, target = ENDS[name]
+            columns[name] = assemble_relation(nodes[source], nodes[target], cast(list[EdgePart], parts[name]))
         tables = {kind: nodes[kind].table for kind in KINDS}
         return Snapshot(None, self.state.rev or 0, **tables, relations=Relations(**columns))
-
-    def _query(self, name: str) -> str:
-        return load_queries()[f"snapshot/{name}"].render(self.mapping)
 
     def _handles(self, kind: str) -> dict[str, Handles]:
         """The sorted internal ids of all nodes of a kind, and their degrees by relation."""
@@ -188,39 +200,46 @@ class _Export:
         order = np.argsort(joined["handles"], kind="stable")
         return {name: column[order] for name, column in joined.items()}
 
-    def _nodes(self, kind: str, handles: Handles, advance: Advance) -> Handled:
-        fields = self.state.fields[kind]
-        wanted = np.split(handles, range(NODES_A_PART, len(handles), NODES_A_PART)) if len(handles) else []
-        parts: list[NodePart | None] = [self.store.load_nodes(kind, number) for number in range(len(wanted))]
-        for number, row in self._fetch(kind, wanted, parts, {"fields": list(fields)}):
-            parts[number] = node_part(kind, row, fields)
-            self.store.save(kind, number, cast(NodePart, parts[number]))
-            advance(len(row["ids"]))
-        return assemble_nodes(kind, cast(list[NodePart], parts), fields)
-
-    def _edges(self, name: str, wanted: list[Handles], advance: Advance) -> list[EdgePart]:
-        parts: list[EdgePart | None] = [self.store.load_edges(name, number) for number in range(len(wanted))]
-
-        def take(stream: int) -> None:
-            for number, row in self._fetch(name, wanted, parts, {}, stream):
-                part = edge_part(name, row)
-                self.store.save(name, number, part)
-                parts[number] = part
-                advance(len(part.source))
-
+    @contextlib.contextmanager
+    def _streams(self) -> Iterator[Callable[..., Parts]]:
+        """Yield what asks for parts; on leaving, all of them have come, or the first failure is raised."""
+        stop, tasks = threading.Event(), []
         with ThreadPoolExecutor(STREAMS) as pool:
-            for done in [pool.submit(take, stream) for stream in range(min(STREAMS, len(wanted)))]:
-                done.result()
-        return cast(list[EdgePart], parts)
+
+            def ask(name: str, wanted: list[Handles], params: dict[str, Any], pack: Pack, advance: Advance) -> Parts:
+                parts: Parts = [self.store.load(name, number) for number in range(len(wanted))]
+                missing = [number for number, part in enumerate(parts) if part is None]
+                for share in range(min(STREAMS, len(missing))):
+                    numbers = missing[share::STREAMS]
+                    asked = {"parts": [wanted[number].tolist() for number in numbers], **params}
+                    tasks.append(pool.submit(self._fetch, name, numbers, asked, pack, parts, advance, stop))
+                return parts
+
+            try:
+                yield ask
+                for done in as_completed(tasks):
+                    done.result()
+            except BaseException:
+                # Also an interrupt: the streams end at their next row, those that wait do not begin.
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _fetch(
-        self, query: str, wanted: list[Handles], have: list[Any], params: dict[str, Any], stream: int | None = None
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Rows of the parts that are not there yet, with their numbers; one of `STREAMS` shares, or all."""
-        missing = [number for number, part in enumerate(have) if part is None]
-        if stream is not None:
-            missing = [number for number in missing if number % STREAMS == stream]
-        if missing:
-            rows = self.graph.stream(self._query(query), {"parts": [wanted[n].tolist() for n in missing], **params})
-            for row in rows:
-                yield missing[row["part"]], row
+        self,
+        name: str,
+        numbers: list[int],
+        params: dict[str, Any],
+        pack: Pack,
+        parts: Parts,
+        advance: Advance,
+        stop: threading.Event,
+    ) -> None:
+        for row in self.graph.stream(load_queries()[f"snapshot/{name}"].render(self.mapping), params):
+            if stop.is_set():
+                return
+            number = numbers[row["part"]]
+            part = pack(row=row)
+            self.store.save(name, number, part)
+            parts[number] = part
+            advance(len(row["ids"] if "ids" in row else row["sources"]))

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from engine.errors import GraphError, InputError
 from engine.files import disk_full_as
 from engine.graph.snapshot_columns import FieldKind, field_column
-from engine.graph.snapshot_csr import NO_TIME
 
 Handles = NDArray[np.int64]
 STRINGS = pa.large_string()
@@ -100,28 +99,26 @@ def edge_part(relation: str, row: dict[str, Any]) -> EdgePart:
     return EdgePart(
         np.array(row["sources"], dtype=np.int64),
         np.array(row["targets"], dtype=np.int64),
-        _integers(relation, "rev", row["revs"], 0),
-        _integers(relation, "time", row["times"], NO_TIME),
+        _integers(relation, "rev", row["revs"]),
+        _integers(relation, "time", row["times"]),
         None if values is None else _floats(relation, values),
     )
 
 
-def _integers(relation: str, what: str, cells: list[Any], missing: int) -> NDArray[np.int64]:
+def _integers(relation: str, what: str, cells: list[Any]) -> NDArray[np.int64]:
     try:
         return np.array(cells, dtype=np.int64)
     except (TypeError, ValueError):
-        # numpy takes no None; the plain call above is what makes the usual case fast.
-        if wrong := [cell for cell in cells if cell is not None and not isinstance(cell, int)]:
-            raise GraphError(
-                f"a {what} of {relation} is not an integer: {wrong[0]!r}",
-                hint=f"Times are epoch milliseconds; graph.mapping.{relation}.time names the property.",
-            ) from None
-        return np.array([missing if cell is None else cell for cell in cells], dtype=np.int64)
+        wrong = next(cell for cell in cells if not isinstance(cell, int))
+        raise GraphError(
+            f"a {what} of {relation} is not an integer: {wrong!r}",
+            hint=f"Times are epoch milliseconds; graph.mapping.{relation}.time names the property.",
+        ) from None
 
 
 def _floats(relation: str, cells: list[Any]) -> NDArray[np.float32]:
     try:
-        return np.array([np.nan if cell is None else cell for cell in cells], dtype=np.float32)
+        return np.array(cells, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise GraphError(f"a value of {relation} is not a number: {error}") from error
 
@@ -146,22 +143,16 @@ class PartStore:
         """Throw everything away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def load_nodes(self, kind: str, number: int) -> NodePart | None:
-        """A finished part, or None."""
-        path = self.folder / f"{kind}-{number}.parquet"
+    def load(self, name: str, number: int) -> NodePart | EdgePart | None:
+        """A finished part, or None where it is not there or does not read back."""
+        base = self.folder / f"{name}-{number}"
         try:
-            return NodePart(pq.read_table(path, page_checksum_verification=True)) if path.is_file() else None
-        except (OSError, pa.ArrowException):
-            return None
-
-    def load_edges(self, relation: str, number: int) -> EdgePart | None:
-        """A finished part, or None."""
-        path = self.folder / f"{relation}-{number}.npz"
-        try:
-            with path.open("rb") as stream, np.load(stream) as found:
+            if (path := base.with_suffix(".parquet")).is_file():
+                return NodePart(pq.read_table(path, page_checksum_verification=True))
+            with base.with_suffix(".npz").open("rb") as stream, np.load(stream) as found:
                 value = found["value"] if "value" in found else None  # noqa: SIM401 - an archive, not a mapping
                 return EdgePart(found["source"], found["target"], found["rev"], found["time"], value)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, pa.ArrowException):
             return None
 
     def save(self, name: str, number: int, part: NodePart | EdgePart) -> None:
