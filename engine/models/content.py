@@ -29,7 +29,10 @@ class ContentScorer:
         """Weigh the tokens. Items without any fields all score 0."""
         own = token_counts(data.items)[1]
         counts = sparse.hstack([own, context_counts(data.graph, data.contexts)[1]], format="csr", dtype=np.float32)
-        self._tokens: sparse.csr_matrix = weighted(counts, inverse_frequency(counts), sublinear=False)
+        # scikit-learn refuses to scale a matrix without columns
+        self._tokens: sparse.csr_matrix = (
+            weighted(counts, inverse_frequency(counts), sublinear=False) if counts.nnz else counts
+        )
         self._vectors: dict[str, FloatArray] = {}
         for name, column in sorted(data.items.fields.items()):
             if column.kind == "vector":

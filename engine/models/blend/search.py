@@ -14,14 +14,16 @@ from engine.models.blend.weights import BlendWeights
 FLOORS = (1e-6, 1e-5, 1e-4)
 STARTS = ((1.0, 0.0, 0.0), (1.0, 0.3, 0.3), (0.5, 1.0, 0.5), (0.0, 1.0, 0.3), (0.0, 0.0, 1.0))
 ROUNDS = 8
-WORTH = (1.0, 0.2)
+WORTH = (1.0, 0.3)
 """What the gain on warm and on cold pairs is worth. Most answers have edges: without this, a shift that puts every cold
 item on top would pay, because each answer of a cold pair is cold."""
-MARGIN = 1.02
+MARGIN = 1.05
 """Blends must beat the best single part by this on validation pairs, so as not to fall below it on others."""
 NEVER = -1e9
 SHORTFALL = 20.0
 """How much a loss against the best single part outweighs a gain elsewhere."""
+WARM = 3
+AS_EXPECTED = (1.0, 1.0, 0.0)
 SHIFT = 5
 """Where the shift of cold pairs stands in a vector of weights; the only one that may be negative."""
 
@@ -46,7 +48,12 @@ def learn(warm: Candidates, cold: Candidates) -> BlendWeights:
 
 
 class _Problem:
-    """The search in units of each part's spread. Vector: embedding, walk, content, cold embedding, cold content, shift."""
+    """The search over a vector of six numbers, in units of each part's spread.
+
+    The first three are the weights of embedding, walk and content. A cold pair gets the walk score that its embedding and
+    content let one expect (a linear fit on pairs that a walk can join). The last three correct that: a factor for the
+    whole, one for content, and a shift.
+    """
 
     def __init__(self, warm: Candidates, cold: Candidates, floor: float) -> None:
         self.floor = floor
@@ -59,7 +66,8 @@ class _Problem:
                 _spread([part.content for part in self.parts]),
             ]
         )
-        single = [np.array(v) for v in ((1.0, 0, 0, 1, 0, 0), (0, 1.0, 0, 0, 0, NEVER), (0, 0, 1.0, 0, 1, 0))]
+        self.expected_walk = self._fit_walk()
+        single = [np.array(v) for v in ((1.0, 0, 0, 1, 1, 0), (0, 1.0, 0, 0, 0, NEVER), (0, 0, 1.0, 1, 1, 0))]
         alone = [self.gains(v) for v in single]
         self.bars = [MARGIN * max(each) for each in zip(*alone, strict=True)]
 
@@ -69,8 +77,18 @@ class _Problem:
         return [gain(part.ranks(weights, logs)) for part, logs in zip(self.parts, self.logs, strict=True)]
 
     def weights(self, v: Vector) -> BlendWeights:
+        """In units of the scores."""
         e, w, c = self.scale
-        return BlendWeights(*(float(x) for x in (v[0] / e, v[1] / w, v[2] / c, self.floor, v[3] / e, v[4] / c, v[5])))
+        embedding, content, constant = self.expected_walk
+        return BlendWeights(
+            embedding=float(v[0] / e),
+            walk=float(v[1] / w),
+            content=float(v[2] / c),
+            floor=self.floor,
+            cold_embedding=float(v[3] * max(0.0, v[0] + v[1] * embedding) / e),
+            cold_content=float(v[3] * v[4] * max(0.0, v[2] + v[1] * content) / c),
+            cold_shift=float(v[1] * constant + v[SHIFT]),
+        )
 
     def value(self, v: Vector) -> float:
         """The worth of the gains, a loss against the best single part counted many times."""
@@ -79,21 +97,19 @@ class _Problem:
             total += worth * found + SHORTFALL * min(0.0, found - bar)
         return total
 
-    def imputed(self, warm: Vector) -> Vector:
-        """Cold weights that give a cold pair the walk score that its embedding and content let one expect."""
-        part = self.parts[0]
+    def _fit_walk(self) -> Vector:
+        """The walk score as a linear function of embedding, content and 1, over warm pairs that a walk can join."""
+        part, (e, w, c) = self.parts[0], self.scale
         on = part.connected
-        e, w, c = self.scale
+        if not on.any():
+            return np.zeros(3)
         design = np.stack([part.embedding[on] / e, part.content[on] / c, np.ones(int(on.sum()))], axis=1)
-        log_walk = self.logs[0][on] / w
-        slope = np.linalg.lstsq(design, log_walk, rcond=None)[0] if len(design) else np.zeros(3)
-        cold = np.array([warm[0] + warm[1] * slope[0], warm[2] + warm[1] * slope[1], warm[1] * slope[2]])
-        cold[:2] = np.maximum(cold[:2], 0)
-        return cold
+        slope: Vector = np.linalg.lstsq(design, self.logs[0][on] / w, rcond=None)[0]
+        return slope
 
     def solve(self) -> tuple[float, BlendWeights]:
         """Climb a little from every start, and all the way from the best."""
-        begun = [np.concatenate([start, self.imputed(np.array(start))]) for start in STARTS]
+        begun = [np.array([*start, *AS_EXPECTED]) for start in STARTS]
         value, vector = max((self.climb(v, 2) for v in begun), key=lambda end: end[0])
         value, vector = self.climb(vector, ROUNDS)
         return value, self.weights(vector)
@@ -103,7 +119,7 @@ class _Problem:
         value = self.value(v)
         for round_ in range(rounds):
             step = 0.7**round_
-            for at in range(len(v)):
+            for at in range(len(v) if len(self.parts) > 1 else WARM):
                 for share in (-1.0, -0.3, 0.3, 1.0):
                     tried = v.copy()
                     if at == SHIFT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_figures_equal_the_mean_over_every_order_of_ties(scores: list[int], k: i
     found = one([float(score) for score in scores], query, answer)
     ranks = []
     for order in permutations(i for i in range(len(scores)) if i != query):
-        if all(scores[a] >= scores[b] for a, b in zip(order, order[1:], strict=False)):
+        if all(scores[a] >= scores[b] for a, b in pairwise(order)):
             ranks.append(order.index(answer) + 1)
     assert found.hit(k)[0] == pytest.approx(float(Fraction(sum(rank <= k for rank in ranks), len(ranks))))
     assert found.reciprocal_rank()[0] == pytest.approx(float(sum(Fraction(1, rank) for rank in ranks) / len(ranks)))

@@ -24,7 +24,9 @@ LIVELY = RelatedProtocol(min_items=2, test_share=0.5, validation_share=0.5, cold
 def left_edges(split: RelatedSplit, data: Snapshot) -> set[Edge]:
     edges = split.training.graph.context_to_item
     contexts = data.contexts if data.relations.saves.num_edges else data.users
-    return {(contexts.ids[int(c)], data.items.ids[int(i)]) for c, i in zip(edge_rows(edges), edges.indices, strict=True)}
+    return {
+        (contexts.ids[int(c)], data.items.ids[int(i)]) for c, i in zip(edge_rows(edges), edges.indices, strict=True)
+    }
 
 
 def named(held: HeldOut, data: Snapshot) -> set[tuple[str, str, str]]:
@@ -157,7 +159,7 @@ def test_boards_that_are_too_small_are_named(tmp_path: Path):
 
 
 def test_a_set_without_edges_is_named(tmp_path: Path):
-    with pytest.raises(EmptyGraphError, match="no .*edges"):
+    with pytest.raises(EmptyGraphError, match=r"no .*edges"):
         split_related(snapshot(world(tmp_path / "set", [], items=["x", "y"])), RelatedProtocol(), 0)
 
 
