@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.datasets.folder_spec import FieldKind, TableName
 from engine.datasets.readers.base import Converted
-from engine.datasets.world import CORPORA, World, WorldConfig, build_world
+from engine.datasets.world import CORPORA, SUBJECTS, World, WorldConfig, build_world
 from engine.files import atomic_file
 
 TRUTH = "truth.csv"
@@ -42,7 +42,7 @@ DESCRIPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What pins of one topic are made of."""
+    """What pins of one topic are made of; its nouns are its `SUBJECTS` subjects."""
 
     name: str
     domain: str
@@ -120,9 +120,10 @@ class _Writer:
         out: dict[str, list[Any]] = {
             name: [] for name in ("item_id", "corpus", "title", "description", "category", "colours", "price", "aspect")
         }
-        for row, (code, number) in enumerate(zip(world.item_corpus.tolist(), world.item_topic.tolist(), strict=True)):
+        kinds_of = zip(world.item_corpus.tolist(), world.item_topic.tolist(), world.item_subject.tolist(), strict=True)
+        for row, (code, number, subject) in enumerate(kinds_of):
             topic, pick, chance = words.topics[number], picks[row], luck[row]
-            parts = self._parts(topic, pick)
+            parts = self._parts(topic, pick, subject)
             kinds = (TITLES, AD_TITLES, PRODUCT_TITLES)[code]
             about = domains[pick[7] % len(domains)] if chance[1] < 0.05 else topic.domain
             colours = list(
@@ -146,7 +147,7 @@ class _Writer:
         owners = world.board_owner.tolist()
         titles = []
         for number, owner, pick in zip(world.board_topic.tolist(), owners, picks, strict=True):
-            parts = self._parts(words.topics[number], pick)
+            parts = self._parts(words.topics[number], pick, pick[1] % SUBJECTS)
             name = BOARD_NAMES[pick[4] % len(BOARD_NAMES)].format(**parts, name=self._first_name(owner))
             titles.append(name[0].upper() + name[1:])
         return {"context_id": self.board_ids, "owner_id": [self.user_ids[o] for o in owners], "title": titles}
@@ -164,9 +165,9 @@ class _Writer:
     def _first_name(self, user: int) -> str:
         return self._words.names[(user * 17 + self._world.config.seed) % len(self._words.names)]
 
-    def _parts(self, topic: Topic, pick: list[int]) -> dict[str, str]:
+    def _parts(self, topic: Topic, pick: list[int], subject: int) -> dict[str, str]:
         adjective = topic.adjectives[pick[0] % len(topic.adjectives)]
-        noun = topic.nouns[pick[1] % len(topic.nouns)]
+        noun = topic.nouns[subject]
         at = pick[2] % len(topic.details)
         other = topic.details[(at + 1 + pick[3] % (len(topic.details) - 1)) % len(topic.details)]
         return {

@@ -1,19 +1,20 @@
 """The numbers of a generated pin-board world: who saves what, when. The generative process, without words or files.
 
-Every pin has a *topic*, which its words and its picture show, and a *taste* (a style), which its words never show and its
-picture shows faintly. People have a few topics and mostly one taste, boards inherit both from their owner, and a save is
-drawn by popularity among the pins that fit. So boards know something that content does not, as real ones do: that is all
-the signal there is, and nothing in the world is shaped after a model.
+Every pin has a *topic* and a *subject* within it, which its words show, and a *taste* (a style), which its words never show
+and its picture shows faintly. People have a few topics and mostly one taste, boards inherit both from their owner and are
+about a few subjects, and a save is drawn by popularity among the pins that fit. So boards know something that words do
+not, words say something that sparse saves do not, and popularity knows a little of all, as in real sets: that is all the
+signal there is.
 
-1. A pin: corpus by fixed shares; topic with weights ~ rank^-0.5 over the topics in random order; taste uniform;
-   popularity weight ~ rank^-`popularity` over the pins in random order, ads and products at a third of it.
+1. A pin: corpus by fixed shares; topic with weights ~ rank^-0.5 over the topics in random order; subject and taste
+   uniform; popularity weight ~ rank^-`popularity` over the pins in random order, ads and products at a third of it.
 2. A user: two or three topics of each of one or two domains; a main taste; activity ~ rank^-0.5.
-3. A board: an owner by activity; one of the owner's topics (9 in 10) or any; the owner's taste (4 in 5) or any; half of
-   the boards have a second topic of the same domain; a log-normal size.
-4. A save: boards are filled in sessions of about four saves, minutes apart, on one of the board's topics. A save takes a
-   pin of that topic and the board's taste (`fit`), of that topic in any taste (most of the rest) or any pin at all
-   (`stray`), always by popularity weight; a pin twice on a board counts once.
-5. A view (interaction): a user, one of their topics, their taste or any, by popularity.
+3. A board: an owner by activity; one of the owner's topics (9 in 10) or any; the owner's taste (4 in 5) or any; 3 in 10 of
+   the boards have a second topic of the same domain; two of each topic's subjects; a log-normal size.
+4. A save: boards are filled in sessions of about four saves, minutes apart, on one topic and subject of the board. A save
+   goes by looks (`looks`: a pin of the topic in the board's taste), by subject (`subject`: a pin of the topic on it), by
+   topic alone (most of the rest) or anywhere (`stray`), always by popularity weight; a pin twice on a board counts once.
+5. A view (interaction): a user, one of their topics in their taste or any, by popularity.
 6. A follow: mostly someone with the same first topic, by activity.
 7. The picture: topic centre + a faint taste direction + a pin's own noise, float32.
 """
@@ -28,6 +29,9 @@ from numpy.typing import NDArray
 from engine.errors import InputError
 from engine.types import FloatArray, IndexArray, TimeArray
 
+SUBJECTS = 8
+"""Of every topic."""
+BOARD_SUBJECTS = 2
 CORPORA = {"organic": 0.85, "ads": 0.05, "products": 0.10}
 BEGIN_MS = 1_672_531_200_000
 """2023-01-01, in epoch ms."""
@@ -44,16 +48,18 @@ class WorldConfig:
 
     items: int = 20_000
     seed: int = 0
-    saves_per_item: float = 16.0
+    saves_per_item: float = 8.0
     """Mean number of boards that a pin is on, before a board's repeats are dropped."""
-    board_size: float = 20.0
+    board_size: float = 12.0
     """Mean number of saves a board."""
-    tastes: int = 24
+    tastes: int = 12
     popularity: float = 0.7
     """Exponent of the power law of popularity; 0 makes all pins equal."""
-    fit: float = 0.7
+    looks: float = 0.5
     """Share of saves that match the board's topic and taste."""
-    stray: float = 0.1
+    subject: float = 0.3
+    """Share of saves that match the board's topic and subject."""
+    stray: float = 0.08
     """Share of saves drawn from the whole world."""
     dim: int = 32
     """Width of the picture's vector."""
@@ -65,8 +71,9 @@ class WorldConfig:
             raise InputError(f"seed is {self.seed}; it must be 0 or more")
         if self.saves_per_item <= 0 or self.board_size < 2 or self.tastes < 1 or self.popularity < 0 or self.dim < 1:
             raise InputError(f"out of range: {self}")
-        if self.fit < 0 or self.stray < 0 or self.fit + self.stray > 1:
-            raise InputError(f"fit is {self.fit} and stray {self.stray}; both are shares and their sum is at most 1")
+        shares = (self.looks, self.subject, self.stray)
+        if min(shares) < 0 or sum(shares) > 1:
+            raise InputError(f"looks, subject and stray are {shares}; they are shares and their sum is at most 1")
 
     @property
     def boards(self) -> int:
@@ -104,6 +111,7 @@ class World:
     Attributes:
         item_corpus: int32 `[N]`, into `CORPORA`.
         item_topic: int32 `[N]`; topics are numbered through the domains.
+        item_subject: int32 `[N]`, within the topic.
         item_taste: int32 `[N]`.
         visual: float32 `[N, dim]`.
         board_owner: int32 `[boards]`.
@@ -118,6 +126,7 @@ class World:
     config: WorldConfig
     item_corpus: IndexArray
     item_topic: IndexArray
+    item_subject: IndexArray
     item_taste: IndexArray
     visual: FloatArray
     board_owner: IndexArray
@@ -143,33 +152,34 @@ def _draw(rng: Generator, weights: NDArray[np.float64], n: int) -> IndexArray:
 
 
 class _Shelf:
-    """Draws pins by popularity from all, from a topic, or from a topic and taste, many at once.
+    """Draws pins by popularity from a topic and detail, from a topic, or from all, many at once.
 
-    Pins are laid out by (topic, taste), so that each of these is a range of one cumulative sum.
+    Pins are laid out by (topic, detail), so that each of these is a range of one cumulative sum.
     """
 
-    def __init__(
-        self, topic: IndexArray, taste: IndexArray, weight: NDArray[np.float64], topics: int, tastes: int
-    ) -> None:
-        cell = topic.astype(np.int64) * tastes + taste
+    def __init__(self, topic: IndexArray, detail: IndexArray, weight: NDArray[np.float64], topics: int) -> None:
+        self._details = int(detail.max()) + 1
+        cell = topic.astype(np.int64) * self._details + detail
         self._order = np.argsort(cell, kind="stable")
         self._cumulative = np.concatenate([[0.0], np.cumsum(weight[self._order])])
-        self._starts = np.searchsorted(cell[self._order], np.arange(topics * tastes + 1))
-        self._tastes = tastes
+        self._starts = np.searchsorted(cell[self._order], np.arange(topics * self._details + 1))
 
-    def draw(self, rng: Generator, topic: IndexArray, taste: IndexArray, fit: float, stray: float) -> IndexArray:
-        """One pin for each (topic, taste) wish; an empty cell falls back to its topic, an empty topic to all.
+    def draw(
+        self, rng: Generator, topic: IndexArray, detail: IndexArray, fits: NDArray[np.bool_], strays: NDArray[np.bool_]
+    ) -> IndexArray:
+        """One pin for each wish: of topic and detail where it `fits`, of the topic alone, or any where it `strays`.
+
+        Where there is no pin that narrow, the next wider range has to do.
 
         Returns:
             int32 `[len(topic)]`.
         """
-        luck = rng.random(len(topic))
-        cell = topic.astype(np.int64) * self._tastes + taste
+        first = topic.astype(np.int64) * self._details
+        cell = first + np.minimum(detail, self._details - 1)
         low, high = self._starts[cell], self._starts[cell + 1]
-        wide = (luck >= fit) | (low == high)
-        first = topic.astype(np.int64) * self._tastes
-        low, high = np.where(wide, self._starts[first], low), np.where(wide, self._starts[first + self._tastes], high)
-        anything = (luck >= 1 - stray) | (low == high)
+        wide = ~fits | (low == high)
+        low, high = np.where(wide, self._starts[first], low), np.where(wide, self._starts[first + self._details], high)
+        anything = strays | (low == high)
         low, high = np.where(anything, 0, low), np.where(anything, len(self._order), high)
         begin, end = self._cumulative[low], self._cumulative[high]
         at = np.searchsorted(self._cumulative, begin + rng.random(len(topic)) * (end - begin), side="right") - 1
@@ -192,28 +202,31 @@ def build_world(config: WorldConfig, domain_of_topic: IndexArray) -> World:
     corpus = _draw(pins, np.array(list(CORPORA.values())), total)
     corpus[config.items :] = 0
     topic = _draw(pins, _power_law(pins, topics, 0.5), total)
+    subject = pins.integers(SUBJECTS, size=total, dtype=np.int32)
     taste = pins.integers(tastes, size=total, dtype=np.int32)
     weight = _power_law(pins, config.items, config.popularity) * np.where(corpus[: config.items] == 0, 1.0, 1 / 3)
-    shelf = _Shelf(topic[: config.items], taste[: config.items], weight, topics, tastes)
+    there = slice(config.items)
+    by_taste = _Shelf(topic[there], taste[there], weight, topics)
+    by_subject = _Shelf(topic[there], subject[there], weight, topics)
 
     wishes, user_taste, activity = _people(people, config.users, domain_of_topic, tastes)
     owner = _draw(boards, activity, config.boards)
     board_topic = wishes[owner, boards.integers(wishes.shape[1], size=config.boards)]
     board_topic = np.where(boards.random(config.boards) < 0.9, board_topic, boards.integers(topics, size=config.boards))
     second = np.where(
-        boards.random(config.boards) < 0.5, _sibling(boards, board_topic, domain_of_topic), board_topic
+        boards.random(config.boards) < 0.3, _sibling(boards, board_topic, domain_of_topic), board_topic
     ).astype(np.int32)
     board_taste = np.where(
         boards.random(config.boards) < 0.8, user_taste[owner], boards.integers(tastes, size=config.boards)
     ).astype(np.int32)
 
-    saves = _fill_boards(saving, config, shelf, board_topic.astype(np.int32), second, board_taste)
-    views = _look_around(viewing, config, shelf, wishes, user_taste, activity)
+    saves = _fill_boards(saving, config, (by_taste, by_subject), board_topic.astype(np.int32), second, board_taste)
+    views = _look_around(viewing, config, by_taste, wishes, user_taste, activity)
     follows = _follow(following, wishes[:, 0], activity)
     new = np.arange(config.items, total, dtype=np.int32)
     arrival_saves = _first_saves(arriving, new, topic[new], taste[new], board_topic, board_taste)
     return World(
-        config, corpus, topic, taste, _paint(painting, config.dim, topic, taste, domain_of_topic, tastes), owner,
+        config, corpus, topic, subject, taste, _paint(painting, config.dim, topic, taste, domain_of_topic, tastes), owner,
         board_topic.astype(np.int32), wishes[:, 0], saves, views, follows, arrival_saves,
     )  # fmt: skip
 
@@ -238,8 +251,14 @@ def _people(
 
 
 def _fill_boards(
-    rng: Generator, config: WorldConfig, shelf: _Shelf, first: IndexArray, second: IndexArray, taste: IndexArray
+    rng: Generator,
+    config: WorldConfig,
+    shelves: tuple[_Shelf, _Shelf],
+    first: IndexArray,
+    second: IndexArray,
+    taste: IndexArray,
 ) -> Edges:
+    by_taste, by_subject = shelves
     sigma = 0.8
     mean = np.log(config.board_size) - sigma**2 / 2
     size = np.clip(np.rint(rng.lognormal(mean, sigma, config.boards)), 2, 20 * config.board_size).astype(np.int64)
@@ -248,7 +267,19 @@ def _fill_boards(
     opens[np.cumsum(size) - size] = True
     session = np.cumsum(opens | (rng.random(len(board)) < 0.25)) - 1
     on_second = rng.random(session[-1] + 1)[session] < 0.4
-    item = shelf.draw(rng, np.where(on_second, second[board], first[board]), taste[board], config.fit, config.stray)
+    liked = np.argsort(rng.random((config.boards, 2, SUBJECTS)), axis=2)[:, :, :BOARD_SUBJECTS].astype(np.int32)
+    which = rng.integers(BOARD_SUBJECTS, size=session[-1] + 1)[session]
+    subject = liked[board, on_second.astype(np.int32), which]
+    topic = np.where(on_second, second[board], first[board])
+    luck = rng.random(len(board))
+    strays = luck >= 1 - config.stray
+    for_looks = luck < config.looks
+    for_subject = ~for_looks & (luck < config.looks + config.subject)
+    item = np.where(
+        for_subject,
+        by_subject.draw(rng, topic, subject, for_subject, strays),
+        by_taste.draw(rng, topic, taste[board], for_looks, strays),
+    )
 
     starts_session = np.concatenate([[True], session[1:] != session[:-1]])
     gaps = np.where(starts_session, rng.exponential(9 * DAY_MS, len(board)), rng.exponential(4 * MINUTE_MS, len(board)))
@@ -268,7 +299,10 @@ def _look_around(
 ) -> Edges:
     count = 2 * config.items
     user = _draw(rng, activity, count)
-    item = shelf.draw(rng, wishes[user, rng.integers(wishes.shape[1], size=count)], taste[user], 0.3, 0.2)
+    luck = rng.random(count)
+    item = shelf.draw(
+        rng, wishes[user, rng.integers(wishes.shape[1], size=count)], taste[user], luck < 0.4, luck >= 0.8
+    )
     return _tidy(user, item, BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64), config.items)
 
 
@@ -276,8 +310,9 @@ def _follow(rng: Generator, first_topic: IndexArray, activity: NDArray[np.float6
     users = len(first_topic)
     count = 8 * users
     follower = rng.integers(users, size=count, dtype=np.int32)
-    shelf = _Shelf(first_topic, np.zeros(users, np.int32), activity, int(first_topic.max()) + 1, 1)
-    followed = shelf.draw(rng, first_topic[follower], np.zeros(count, np.int32), 0.7, 0.3)
+    shelf = _Shelf(first_topic, np.zeros(users, np.int32), activity, int(first_topic.max()) + 1)
+    everyone = rng.random(count) < 0.3
+    followed = shelf.draw(rng, first_topic[follower], np.zeros(count, np.int32), ~everyone, everyone)
     time = BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64)
     others = follower != followed
     return _tidy(follower[others], followed[others], time[others], users)
@@ -315,6 +350,6 @@ def _paint(
 ) -> FloatArray:
     domains = rng.standard_normal((int(domain_of_topic[-1]) + 1, dim), dtype=np.float32)
     centres = 0.7 * domains[domain_of_topic] + 0.7 * rng.standard_normal((len(domain_of_topic), dim), dtype=np.float32)
-    styles = 0.25 * rng.standard_normal((tastes, dim), dtype=np.float32)
+    styles = 0.3 * rng.standard_normal((tastes, dim), dtype=np.float32)
     picture = centres[topic] + styles[taste] + rng.standard_normal((len(topic), dim), dtype=np.float32)
     return np.asarray(picture, dtype=np.float32)
