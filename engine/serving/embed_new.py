@@ -24,8 +24,10 @@ from engine.types import FloatArray, IndexArray, Neighbourhoods
 class Embedder(Protocol):
     """The model of one generation, ready to embed items that it has not seen."""
 
-    walk: WalkConfig
-    """The walks that define its neighbourhoods."""
+    @property
+    def walk(self) -> WalkConfig:
+        """The walks that define its neighbourhoods."""
+        ...
 
     def embed(self, items: NodeTable, contexts: Sequence[IndexArray], around: Neighbourhoods) -> FloatArray:
         """Embed B new items.

@@ -1,0 +1,187 @@
+"""From a snapshot to a trained model, its blend and all embeddings, and on to a published generation.
+
+Knows the models, the evaluation's split and the build; torch is loaded here and below only.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import DataError, NotReadyError, UnknownNameError
+from engine.files import atomic_folder, open_folder
+from engine.graph.snapshot import NodeTable, Snapshot
+from engine.hashing import digest
+from engine.index.hnsw import HnswConfig
+from engine.models.base import ItemScorer, RelatedData
+from engine.models.ranking import stand_all
+from engine.progress import progress
+from engine.refresh.build import Parts, publish_generation
+from engine.refresh.gate import GateConfig
+from engine.registry import Generation, Registry
+from engine.serving import layout
+from engine.serving.blend import Blend
+from engine.settings import Settings
+from engine.types import FloatArray
+
+if TYPE_CHECKING:
+    from engine.models.blend.scorer import BlendScorer
+    from engine.serving.embed_new import Embedder
+    from engine.serving.view import View
+
+MODELS = ("pinsage",)
+FORMAT = 1
+MODEL, TRAINING = "model", "training.json"
+INDEX = HnswConfig()
+GATE = GateConfig()
+FOUND_K = 10
+
+
+def train(snapshot: Snapshot, settings: Settings, model: str, config: Mapping[str, Any]) -> Path:
+    """Train a model on a snapshot and learn how to blend it; see `engine.client.Engine.train`.
+
+    The folder holds `model`, `blend` and `training.json` (settings, losses, validation figures).
+    """
+    if model not in MODELS:
+        raise UnknownNameError(f"there is no model {model!r} to train", hint=f"Known: {', '.join(MODELS)}.")
+    from engine.models.pinsage.scorer import PinSageScorer
+
+    scorer = PinSageScorer.from_settings(config)
+    assert snapshot.path is not None
+    key = digest([FORMAT, snapshot.path.name, model, dict(config), settings.seed])
+    folder = settings.home / "models" / f"{snapshot.path.name}-{key[:12]}"
+    if folder.is_dir():
+        open_folder(folder, what="trained model")
+        return folder
+    work = folder.with_name(f"{folder.name}.work")
+    data = _training_data(snapshot, settings.seed, work)
+    scorer.fit(data)
+    parts = _others(data)
+    blend = _blend(scorer, parts, data)
+    figures = _validate({"pinsage": scorer, **parts, "blend": blend}, data)
+    with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
+        scorer.save(temporary / MODEL)
+        Blend(blend.weights, scorer.scale, scorer.bias).save(temporary / layout.BLEND)
+        report = {**scorer.report(), "validation": figures, "blend": blend.report()}
+        (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
+    shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def build(
+    registry: Registry,
+    snapshot: Snapshot,
+    as_of: datetime,
+    settings: Settings,
+    model: str,
+    config: Mapping[str, Any],
+) -> Generation:
+    """Train, embed, index, gate and publish; see `engine.client.Engine.build`."""
+    trained = train(snapshot, settings, model, config)
+    report = json.loads((trained / TRAINING).read_text(encoding="utf-8"))
+    figures = report["validation"]
+    parts = Parts(
+        snapshot=snapshot,
+        as_of=as_of,
+        vectors=embed(trained / MODEL, snapshot, settings.threads),
+        folders={layout.MODEL: trained / MODEL, layout.BLEND: trained / layout.BLEND},
+        config={"model": model, "seed": settings.seed, "settings": report["settings"], "training": report["training"]},
+        metrics={f"validation {name} {figure}": value for name, by in figures.items() for figure, value in by.items()},
+        default_method=best_method(figures),
+    )
+    return publish_generation(
+        registry, settings.home / "generations", parts, index=replace(INDEX, threads=settings.threads), gate=GATE
+    )
+
+
+def best_method(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The blend where it is at least as good on validation pairs as each of its parts, else the embeddings alone."""
+    if "blend" not in figures:
+        return "pinsage"
+    return "blend" if all(figures["blend"]["MRR"] >= found["MRR"] for found in figures.values()) else "pinsage"
+
+
+def embed(model_folder: Path, snapshot: Snapshot, threads: int) -> FloatArray:
+    """Embed every item of a snapshot, float32 `[N, dim]`."""
+    from engine.models.pinsage.embed import embed_items
+    from engine.models.pinsage.files import load_model
+
+    model, encoder, _ = load_model(model_folder)
+    graph = snapshot.walk_graph()
+    content = encoder.content(snapshot.items, graph, _worded(snapshot))
+    return embed_items(model, content, graph, threads=threads)
+
+
+def load_embedder(view: View) -> Embedder:
+    """The model of a generation, ready for items that it has not seen.
+
+    Raises:
+        NotReadyError: the generation was published without a model.
+        CorruptFileError: the model is damaged.
+    """
+    from engine.models.pinsage.embed import NewItemEmbedder
+    from engine.models.pinsage.files import load_model
+
+    folder = view.folder / layout.MODEL
+    if not folder.is_dir():
+        raise NotReadyError(
+            f"generation {view.origin.generation} holds no model to embed new items with",
+            hint="`engine build` makes one that does.",
+        )
+    model, encoder, _ = load_model(folder)
+    contexts = _worded(view.snapshot)
+    return NewItemEmbedder(model, encoder, encoder.content(view.items, view.graph, contexts), view.graph, contexts)
+
+
+def _worded(snapshot: Snapshot) -> NodeTable | None:
+    """What groups the items, where it has fields that say something about them."""
+    contexts = snapshot.contexts if snapshot.relations.saves.num_edges else snapshot.users
+    return contexts if contexts.fields else None
+
+
+def _training_data(snapshot: Snapshot, seed: int, work: Path) -> RelatedData:
+    """All but the validation pairs; all, where the boards are too small to spare any."""
+    from engine.evaluation.split import training_data
+
+    try:
+        return training_data(snapshot, seed, workdir=work)
+    except DataError:
+        graph = snapshot.walk_graph()
+        return RelatedData(graph, snapshot.items, seed=seed, workdir=work, contexts=_worded(snapshot))
+
+
+def _others(data: RelatedData) -> dict[str, ItemScorer]:
+    from engine.models.content import ContentScorer
+    from engine.models.walks import WalkScorer
+
+    parts: dict[str, ItemScorer] = {"walks": WalkScorer(), "content": ContentScorer()}
+    for part in parts.values():
+        part.fit(data)
+    return parts
+
+
+def _blend(scorer: ItemScorer, parts: dict[str, ItemScorer], data: RelatedData) -> BlendScorer:
+    from engine.models.blend.scorer import BlendScorer
+
+    blend = BlendScorer(scorer, parts["walks"], parts["content"])
+    blend.fit(data)
+    return blend
+
+
+def _validate(scorers: Mapping[str, ItemScorer], data: RelatedData) -> dict[str, dict[str, float]]:
+    if not len(data.validation):
+        return {}
+    figures = {}
+    with progress("Comparing methods", len(scorers) * len(data.validation)) as advance:
+        for name, scorer in scorers.items():
+            standing = stand_all(scorer.score, data.validation, advance=advance)
+            figures[name] = {
+                f"Hit@{FOUND_K}": float(standing.hit(FOUND_K).mean()),
+                "MRR": float(standing.reciprocal_rank().mean()),
+            }
+    return figures
