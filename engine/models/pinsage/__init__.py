@@ -1,0 +1,1 @@
+"""PinSage: graph convolutions over random-walk neighbourhoods (Ying et al., KDD'18)."""
