@@ -7,6 +7,7 @@ import gc
 import http.server
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LocalServerError
+from engine.files import seal_folder
 from engine.graph.local import LocalServer, archive
 from engine.graph.local.archive import archive_flags
+from engine.graph.local.config import ADMIN_CLASS, java_command
 from engine.graph.local.jars import Jar, fetch_jars, jar_folder, read_lock
 from engine.settings import LocalServerSettings
 
@@ -160,7 +163,7 @@ def test_an_archive_that_cannot_be_made_only_costs_time(
     archive_flags(no_server, tmp_path / "archives")
     assert archive_flags(no_server, tmp_path / "archives") == []
     assert "without a class-data archive" in caplog.text
-    assert sorted(path.suffix for path in (tmp_path / "archives").iterdir()) == ["", ".asked"]
+    assert sorted(path.suffix for path in (tmp_path / "archives").iterdir()) == ["", "", ".asked"]
 
 
 def test_the_archive_is_used_while_it_is_whole_and_made_again_when_it_is_not(
@@ -170,8 +173,9 @@ def test_the_archive_is_used_while_it_is_whole_and_made_again_when_it_is_not(
 
     def make(folder: Path, _jars: object) -> None:
         made.append(folder)
-        with archive.atomic_folder(folder, {}) as temporary:
-            (temporary / "neo4j.jsa").write_text("classes")
+        folder.mkdir(exist_ok=True)
+        (folder / "neo4j.jsa").write_text("classes")
+        seal_folder(folder, {})
 
     monkeypatch.setattr(archive, "_make", make)
     jars = [VICTIM.path(whole)]
@@ -182,3 +186,15 @@ def test_the_archive_is_used_while_it_is_whole_and_made_again_when_it_is_not(
     (made[0] / "neo4j.jsa").write_text("cl")
     archive_flags(jars, tmp_path)
     assert len(made) == 2
+
+
+def test_java_really_takes_the_classes_from_the_archive(whole: Path) -> None:
+    jars = fetch_jars(whole)
+    archive_flags(jars, whole / ".archives")
+    flags = archive_flags(jars, whole / ".archives")
+    loaded = subprocess.run(
+        java_command(jars, [*flags, "-XX:+UseSerialGC", "-Xlog:class+load"], ADMIN_CLASS, "--help"),
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert loaded.count("shared objects file (top)") > 0
