@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine.version import __version__
+
 if TYPE_CHECKING:
     from engine.client import Engine
 
 __all__ = ["Engine", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,4 @@ def keys64(node_ids: Iterable[str]) -> KeyArray:
 
 def digest(value: Any) -> str:
     """A SHA-256 hex digest of any JSON-able value, equal for equal values."""
-    return hashlib.sha256(
-        json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()
-    ).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
