@@ -155,7 +155,7 @@ def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
         if scores:
             right = axes.twinx()
             lines += right.plot(
-                np.arange(1, len(scores) + 1), scores, color=ACCENT, linewidth=2, label="validation MRR"
+                np.arange(1, len(scores) + 1), scores, color=ACCENT, linewidth=2, label="validation Hit@10"
             )
             right.tick_params(length=0)
             right.set_ylim(bottom=0)
