@@ -12,9 +12,10 @@ signal there is.
 3. A board: an owner by activity; one of the owner's topics (9 in 10) or any; the owner's taste (4 in 5) or any; 3 in 10 of
    the boards have a second topic of the same domain; two of each topic's subjects; a log-normal size.
 4. A save: boards are filled in sessions of about four saves, minutes apart, on one topic and subject of the board. A save
-   goes by looks (`looks`: a pin of the topic in the board's taste), by subject (`subject`: a pin of the topic on it), by
-   topic alone (most of the rest) or anywhere (`stray`), always by popularity weight; a pin twice on a board counts once.
-5. A view (interaction): a user, one of their topics in their taste or any, by popularity.
+   takes a pin of that subject in the board's taste (`fit`), of that subject (`near`), of that topic (most of the rest) or
+   any pin at all (`stray`), always by popularity weight; a pin twice on a board counts once. Where the world is too small
+   to hold a pin that narrow, the next wider choice has to do.
+5. A view (interaction): a user, one of their topics, any subject, by popularity.
 6. A follow: mostly someone with the same first topic, by activity.
 7. The picture: topic centre + a faint taste direction + a pin's own noise, float32.
 """
@@ -55,11 +56,11 @@ class WorldConfig:
     tastes: int = 12
     popularity: float = 0.7
     """Exponent of the power law of popularity; 0 makes all pins equal."""
-    looks: float = 0.5
-    """Share of saves that match the board's topic and taste."""
-    subject: float = 0.3
+    fit: float = 0.6
+    """Share of saves that match the board's topic, subject and taste."""
+    near: float = 0.15
     """Share of saves that match the board's topic and subject."""
-    stray: float = 0.08
+    stray: float = 0.1
     """Share of saves drawn from the whole world."""
     dim: int = 32
     """Width of the picture's vector."""
@@ -71,9 +72,9 @@ class WorldConfig:
             raise InputError(f"seed is {self.seed}; it must be 0 or more")
         if self.saves_per_item <= 0 or self.board_size < 2 or self.tastes < 1 or self.popularity < 0 or self.dim < 1:
             raise InputError(f"out of range: {self}")
-        shares = (self.looks, self.subject, self.stray)
+        shares = (self.fit, self.near, self.stray)
         if min(shares) < 0 or sum(shares) > 1:
-            raise InputError(f"looks, subject and stray are {shares}; they are shares and their sum is at most 1")
+            raise InputError(f"fit, near and stray are {shares}; they are shares and their sum is at most 1")
 
     @property
     def boards(self) -> int:
@@ -151,38 +152,46 @@ def _draw(rng: Generator, weights: NDArray[np.float64], n: int) -> IndexArray:
     return np.asarray(np.minimum(drawn, len(weights) - 1), dtype=np.int32)
 
 
-class _Shelf:
-    """Draws pins by popularity from a topic and detail, from a topic, or from all, many at once.
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What pins are looked for, int32 `[n]` each."""
 
-    Pins are laid out by (topic, detail), so that each of these is a range of one cumulative sum.
+    topic: IndexArray
+    subject: IndexArray
+    taste: IndexArray
+
+
+class _Shelf:
+    """Draws pins by popularity from a (topic, subject, taste), a (topic, subject), a topic, or all, many at once.
+
+    Pins are laid out in that order, so that each of these is a range of one cumulative sum.
     """
 
-    def __init__(self, topic: IndexArray, detail: IndexArray, weight: NDArray[np.float64], topics: int) -> None:
-        self._details = int(detail.max()) + 1
-        cell = topic.astype(np.int64) * self._details + detail
+    def __init__(self, pins: _Wish, weight: NDArray[np.float64], shape: tuple[int, int, int]) -> None:
+        self._shape = shape
+        cell = np.ravel_multi_index((pins.topic, pins.subject, pins.taste), shape)
         self._order = np.argsort(cell, kind="stable")
         self._cumulative = np.concatenate([[0.0], np.cumsum(weight[self._order])])
-        self._starts = np.searchsorted(cell[self._order], np.arange(topics * self._details + 1))
+        self._starts = np.searchsorted(cell[self._order], np.arange(np.prod(shape) + 1))
 
-    def draw(
-        self, rng: Generator, topic: IndexArray, detail: IndexArray, fits: NDArray[np.bool_], strays: NDArray[np.bool_]
-    ) -> IndexArray:
-        """One pin for each wish: of topic and detail where it `fits`, of the topic alone, or any where it `strays`.
-
-        Where there is no pin that narrow, the next wider range has to do.
+    def draw(self, rng: Generator, wish: _Wish, fit: float, near: float, stray: float) -> IndexArray:
+        """One pin for each wish; where there is none that narrow, the next wider range has to do.
 
         Returns:
-            int32 `[len(topic)]`.
+            int32 `[len(wish.topic)]`.
         """
-        first = topic.astype(np.int64) * self._details
-        cell = first + np.minimum(detail, self._details - 1)
+        _, subjects, tastes = self._shape
+        luck = rng.random(len(wish.topic))
+        cell = np.ravel_multi_index((wish.topic, wish.subject, wish.taste), self._shape)
         low, high = self._starts[cell], self._starts[cell + 1]
-        wide = ~fits | (low == high)
-        low, high = np.where(wide, self._starts[first], low), np.where(wide, self._starts[first + self._details], high)
-        anything = strays | (low == high)
+        for width, beyond in ((tastes, fit), (subjects * tastes, fit + near)):
+            wider = (luck >= beyond) | (low == high)
+            first = cell // width * width
+            low, high = np.where(wider, self._starts[first], low), np.where(wider, self._starts[first + width], high)
+        anything = (luck >= 1 - stray) | (low == high)
         low, high = np.where(anything, 0, low), np.where(anything, len(self._order), high)
         begin, end = self._cumulative[low], self._cumulative[high]
-        at = np.searchsorted(self._cumulative, begin + rng.random(len(topic)) * (end - begin), side="right") - 1
+        at = np.searchsorted(self._cumulative, begin + rng.random(len(luck)) * (end - begin), side="right") - 1
         return np.asarray(self._order[np.clip(at, low, high - 1)], dtype=np.int32)
 
 
@@ -206,8 +215,7 @@ def build_world(config: WorldConfig, domain_of_topic: IndexArray) -> World:
     taste = pins.integers(tastes, size=total, dtype=np.int32)
     weight = _power_law(pins, config.items, config.popularity) * np.where(corpus[: config.items] == 0, 1.0, 1 / 3)
     there = slice(config.items)
-    by_taste = _Shelf(topic[there], taste[there], weight, topics)
-    by_subject = _Shelf(topic[there], subject[there], weight, topics)
+    shelf = _Shelf(_Wish(topic[there], subject[there], taste[there]), weight, (topics, SUBJECTS, tastes))
 
     wishes, user_taste, activity = _people(people, config.users, domain_of_topic, tastes)
     owner = _draw(boards, activity, config.boards)
@@ -220,8 +228,8 @@ def build_world(config: WorldConfig, domain_of_topic: IndexArray) -> World:
         boards.random(config.boards) < 0.8, user_taste[owner], boards.integers(tastes, size=config.boards)
     ).astype(np.int32)
 
-    saves = _fill_boards(saving, config, (by_taste, by_subject), board_topic.astype(np.int32), second, board_taste)
-    views = _look_around(viewing, config, by_taste, wishes, user_taste, activity)
+    saves = _fill_boards(saving, config, shelf, board_topic.astype(np.int32), second, board_taste)
+    views = _look_around(viewing, config, shelf, wishes, user_taste, activity)
     follows = _follow(following, wishes[:, 0], activity)
     new = np.arange(config.items, total, dtype=np.int32)
     arrival_saves = _first_saves(arriving, new, topic[new], taste[new], board_topic, board_taste)
@@ -251,14 +259,8 @@ def _people(
 
 
 def _fill_boards(
-    rng: Generator,
-    config: WorldConfig,
-    shelves: tuple[_Shelf, _Shelf],
-    first: IndexArray,
-    second: IndexArray,
-    taste: IndexArray,
+    rng: Generator, config: WorldConfig, shelf: _Shelf, first: IndexArray, second: IndexArray, taste: IndexArray
 ) -> Edges:
-    by_taste, by_subject = shelves
     sigma = 0.8
     mean = np.log(config.board_size) - sigma**2 / 2
     size = np.clip(np.rint(rng.lognormal(mean, sigma, config.boards)), 2, 20 * config.board_size).astype(np.int64)
@@ -270,16 +272,8 @@ def _fill_boards(
     liked = np.argsort(rng.random((config.boards, 2, SUBJECTS)), axis=2)[:, :, :BOARD_SUBJECTS].astype(np.int32)
     which = rng.integers(BOARD_SUBJECTS, size=session[-1] + 1)[session]
     subject = liked[board, on_second.astype(np.int32), which]
-    topic = np.where(on_second, second[board], first[board])
-    luck = rng.random(len(board))
-    strays = luck >= 1 - config.stray
-    for_looks = luck < config.looks
-    for_subject = ~for_looks & (luck < config.looks + config.subject)
-    item = np.where(
-        for_subject,
-        by_subject.draw(rng, topic, subject, for_subject, strays),
-        by_taste.draw(rng, topic, taste[board], for_looks, strays),
-    )
+    wish = _Wish(np.where(on_second, second[board], first[board]), subject, taste[board])
+    item = shelf.draw(rng, wish, config.fit, config.near, config.stray)
 
     starts_session = np.concatenate([[True], session[1:] != session[:-1]])
     gaps = np.where(starts_session, rng.exponential(9 * DAY_MS, len(board)), rng.exponential(4 * MINUTE_MS, len(board)))
@@ -299,10 +293,9 @@ def _look_around(
 ) -> Edges:
     count = 2 * config.items
     user = _draw(rng, activity, count)
-    luck = rng.random(count)
-    item = shelf.draw(
-        rng, wishes[user, rng.integers(wishes.shape[1], size=count)], taste[user], luck < 0.4, luck >= 0.8
-    )
+    subject = rng.integers(SUBJECTS, size=count, dtype=np.int32)
+    wish = _Wish(wishes[user, rng.integers(wishes.shape[1], size=count)], subject, taste[user])
+    item = shelf.draw(rng, wish, fit=0.3, near=0.3, stray=0.2)
     return _tidy(user, item, BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64), config.items)
 
 
@@ -310,9 +303,9 @@ def _follow(rng: Generator, first_topic: IndexArray, activity: NDArray[np.float6
     users = len(first_topic)
     count = 8 * users
     follower = rng.integers(users, size=count, dtype=np.int32)
-    shelf = _Shelf(first_topic, np.zeros(users, np.int32), activity, int(first_topic.max()) + 1)
-    everyone = rng.random(count) < 0.3
-    followed = shelf.draw(rng, first_topic[follower], np.zeros(count, np.int32), ~everyone, everyone)
+    any_user, any_wish = np.zeros(users, np.int32), np.zeros(count, np.int32)
+    shelf = _Shelf(_Wish(first_topic, any_user, any_user), activity, (int(first_topic.max()) + 1, 1, 1))
+    followed = shelf.draw(rng, _Wish(first_topic[follower], any_wish, any_wish), fit=0.7, near=0.0, stray=0.3)
     time = BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64)
     others = follower != followed
     return _tidy(follower[others], followed[others], time[others], users)

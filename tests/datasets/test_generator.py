@@ -82,7 +82,7 @@ def test_arrivals_come_after_everything_and_only_they_are_new() -> None:
 def test_popularity_falls_by_a_power_law_with_the_given_exponent(exponent: float) -> None:
     # Strays alone: every save is drawn by popularity from the whole world, and boards are short against the world.
     config = WorldConfig(
-        items=4000, seed=1, popularity=exponent, looks=0.0, subject=0.0, stray=1.0, saves_per_item=100, board_size=4
+        items=4000, seed=1, popularity=exponent, fit=0.0, near=0.0, stray=1.0, saves_per_item=100, board_size=4
     )
     world = build(config)
     organic = world.item_corpus[: config.items] == 0
@@ -93,7 +93,7 @@ def test_popularity_falls_by_a_power_law_with_the_given_exponent(exponent: float
 
 
 def test_saves_share_topic_and_taste_beyond_chance() -> None:
-    world = build(WorldConfig(items=3000, seed=5))
+    world = build(WorldConfig(items=6000, seed=5, tastes=3))
     rng = np.random.default_rng(0)
     rows = np.flatnonzero(world.saves.source[1:] == world.saves.source[:-1])
     first, second = world.saves.target[rows], world.saves.target[rows + 1]
@@ -101,9 +101,9 @@ def test_saves_share_topic_and_taste_beyond_chance() -> None:
     same_topic = world.item_topic[first] == world.item_topic[second]
     assert same_topic.mean() > 5 * (world.item_topic[first] == world.item_topic[shuffled]).mean()
     taste = (world.item_taste[first] == world.item_taste[second])[same_topic].mean()
-    assert taste > 2 / world.config.tastes
+    assert taste > 1.2 / world.config.tastes
     subject = (world.item_subject[first] == world.item_subject[second])[same_topic].mean()
-    assert subject > 1.3 / SUBJECTS
+    assert subject > 2 / SUBJECTS
 
 
 def test_words_show_the_topic_but_not_the_taste(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_the_world_grows_with_its_items() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"items": 3}, {"seed": -1}, {"tastes": 0}, {"looks": 0.8, "stray": 0.4}, {"popularity": -1}]
+    "wrong", [{"items": 3}, {"seed": -1}, {"tastes": 0}, {"fit": 0.8, "stray": 0.4}, {"popularity": -1}]
 )
 def test_a_world_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
