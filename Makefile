@@ -50,7 +50,7 @@ bench: $(STAMP) ## run every benchmark beside its peer and print ratios
 	$(BIN)/python -m tests.benchmarks
 
 constraints: ## resolve the newest versions again into constraints.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --group dev pyproject.toml -o constraints.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --group dev --extra postgres pyproject.toml -o constraints.txt
 
 clean: ## remove what make made; the engine's own data in ENGINE_HOME stays
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
