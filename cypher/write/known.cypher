@@ -1,8 +1,8 @@
-// about: Which of some ids the graph has; items with the label they wear.
+// about: Which of some ids the graph has, packed by the labels that the nodes wear.
 // each: items, contexts, users
 // mode: read
 // param ids: strings
-// columns: id, labels
+// columns: labels, ids
 UNWIND $ids AS id
 MATCH (n:{{node}}) WHERE n.{{node.id}} = id
-RETURN id, labels(n) AS labels
+RETURN labels(n) AS labels, collect(id) AS ids

@@ -61,6 +61,7 @@ class IngestReport:
         rows: good rows by table.
         changed: nodes and edges written by table; rows that the graph already had as they are do not count.
         rejected: bad rows by file.
+        seconds: for the whole load; `check_seconds` of them went into checking the files.
         repeated: edges left out because the same edge comes again later.
         resumed: it went on where an earlier run had stopped.
         unchanged: the graph already held this very data set and nothing was written since.
@@ -73,6 +74,7 @@ class IngestReport:
     repeated: dict[str, int] = field(default_factory=dict)
     rejects_path: Path | None = None
     seconds: float = 0.0
+    check_seconds: float = 0.0
     resumed: bool = False
     unchanged: bool = False
 
@@ -118,10 +120,12 @@ def ingest(
     if load.is_finished():
         return IngestReport(read_state(graph).rev, seconds=time.monotonic() - started, unchanged=True)
     rejects_path = rejects_path or settings.home / "rejects" / f"{data.path.resolve().name}.csv"
-    known = functools.partial(_known, graph, mapping)
+    known = _KnownIds(graph, mapping)
     work_folder = settings.home / "tmp"
     work_folder.mkdir(parents=True, exist_ok=True)
+    checking = time.monotonic()
     report = data.check(max_rejects, rejects_path, known=known, work_folder=work_folder)
+    checked = time.monotonic()
     resumed = load.run(report)
     return IngestReport(
         rev=load.checkpoint.rev,
@@ -131,6 +135,7 @@ def ingest(
         repeated={str(name): count for name, count in report.repeated.items()},
         rejects_path=report.rejects_path,
         seconds=time.monotonic() - started,
+        check_seconds=checked - checking,
         resumed=resumed,
     )
 
@@ -277,12 +282,26 @@ def _load_digest(data: DatasetFolder, mapping: GraphMapping, max_rejects: int) -
     return digest([files, mapping_digest(mapping), max_rejects])
 
 
-def _known(graph: Graph, mapping: GraphMapping, table: TableName, ids: Collection[str]) -> set[str]:
-    wanted = list(ids)
-    found: set[str] = set()
-    for at in range(0, len(wanted), KNOWN_BATCH):
-        found |= known_ids(graph.read, mapping, cast(NodeKind, table), wanted[at : at + KNOWN_BATCH])
-    return found
+class _KnownIds:
+    """Asks the graph which ids it has, and keeps so many of the answers, for edges name the same nodes again and again."""
+
+    KEPT = 200_000
+
+    def __init__(self, graph: Graph, mapping: GraphMapping) -> None:
+        self.graph = graph
+        self.mapping = mapping
+        self._kept: dict[TableName, set[str]] = {}
+
+    def __call__(self, table: TableName, ids: Collection[str]) -> set[str]:
+        kept = self._kept.setdefault(table, set())
+        found = kept.intersection(ids)
+        wanted = [node_id for node_id in ids if node_id not in found]
+        for at in range(0, len(wanted), KNOWN_BATCH):
+            found |= known_ids(self.graph.read, self.mapping, cast(NodeKind, table), wanted[at : at + KNOWN_BATCH])
+        if len(kept) > self.KEPT:
+            kept.clear()
+        kept |= found
+        return found
 
 
 def _node_rows(table: TableName, batch: Batch, vectors: dict[str, VectorFile]) -> NodeRows:

@@ -105,7 +105,7 @@ def _refuse_moves(run: Run, mapping: GraphMapping, by_label: Mapping[str, list[d
         for found in run(known, {"ids": [row["id"] for row in rows]}):
             if label not in found["labels"]:
                 raise InputError(
-                    f"item {found['id']!r} is already there as {found['labels'][0]}, and {label} is given",
+                    f"item {found['ids'][0]!r} is already there as {found['labels'][0]}, and {label} is given",
                     hint="Remove it first: an item is in one corpus.",
                 )
 
@@ -138,7 +138,7 @@ def write_edges(run: Run, mapping: GraphMapping, edges: EdgeRows, rev: int, *, c
 def known_ids(run: Run, mapping: GraphMapping, kind: NodeKind, ids: Iterable[str]) -> set[str]:
     """Which of some ids the graph has."""
     rows = run(load_queries()[f"write/known/{kind}"].render(mapping), {"ids": list(ids)})
-    return {row["id"] for row in rows}
+    return {node_id for row in rows for node_id in row["ids"]}
 
 
 def _changed(rows: list[dict[str, Any]]) -> int:
