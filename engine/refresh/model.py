@@ -100,10 +100,10 @@ def build(
 
 
 def best_method(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """The blend where it is at least as good on validation pairs as each of its parts, else the embeddings alone."""
+    """The better one on validation pairs of the two methods that have an answer for every item, the blend on a tie."""
     if "blend" not in figures:
         return "pinsage"
-    return "blend" if all(figures["blend"]["MRR"] >= found["MRR"] for found in figures.values()) else "pinsage"
+    return "blend" if figures["blend"]["MRR"] >= figures["pinsage"]["MRR"] else "pinsage"
 
 
 def embed(model_folder: Path, snapshot: Snapshot, threads: int) -> FloatArray:

@@ -42,8 +42,10 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
     order = np.argsort(-np.bincount(labels, minlength=len(centres)), kind="stable")
     origin = view.origin
     about = max(TOP, min(_LABEL_ITEMS, len(view.items) // (2 * len(centres))))
+    # What every cluster is near to says nothing of any of them: look at where a centre differs from the mean user.
+    middle = means.mean(axis=0) if len(centres) > 1 else np.zeros(means.shape[1], np.float32)
     told = (
-        _told(view, number, users[labels == at], means[labels == at], centres[at], about)
+        _told(view, number, users[labels == at], means[labels == at], centres[at] - middle, about)
         for number, at in enumerate(order.tolist(), start=1)
         if (labels == at).any()
     )

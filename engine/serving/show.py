@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.text import Text
 from engine.serving import results
 
 WIDTH = 120
+_MOST_FIXED = 32
 
 
 def as_text(result: Any) -> str:
@@ -55,7 +56,7 @@ def _answer(answer: results.Answer, console: Console) -> None:
             )
         )
     if answer.items:
-        console.print(table)
+        console.print(_fitted(table, ("title",)))
     if answer.reason:
         console.print(_cell(answer.reason, 400))
     for item in answer.items:
@@ -84,7 +85,7 @@ def _clusters(found: results.UserClusters, console: Console) -> None:
         table.add_row(
             *map(_cell, (str(cluster.number), f"{cluster.size:,}", cluster.label, items, ", ".join(cluster.users[:3])))
         )
-    console.print(table)
+    console.print(_fitted(table, ("typical items", "such as")))
     if found.left_out:
         console.print(f"{found.left_out:,} users took up nothing yet and are in no cluster.")
     console.print(_cell(_origin(found), 200))
@@ -123,7 +124,7 @@ def _generations(found: results.GenerationList, console: Console) -> None:
         table.add_row(
             *map(_cell, (one.id, state, _time(one.created_at), str(one.watermark), one.reason or _metrics(one.metrics)))
         )
-    console.print(table if found.generations else "No generation yet: run `engine build`.")
+    console.print(_fitted(table, ("measured",)) if found.generations else "No generation yet: run `engine build`.")
 
 
 def _metrics(metrics: dict[str, Any]) -> str:
@@ -142,10 +143,17 @@ def _time(value: Any) -> str:
 def _table(columns: Iterable[str], right: tuple[int, ...] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
-        fixed = len(column) if number in right else None
-        table.add_column(
-            column, justify="right" if number in right else "left", overflow="ellipsis", no_wrap=True, min_width=fixed
-        )
+        justify: Literal["left", "right"] = "right" if number in right else "left"
+        table.add_column(column, justify=justify, overflow="ellipsis", no_wrap=True)
+    return table
+
+
+def _fitted(table: Table, long: tuple[str, ...]) -> Table:
+    """The table with only its long columns giving way where the terminal is narrow."""
+    for column in table.columns:
+        if column.header not in long:
+            cells = (column.header, *column._cells)
+            column.min_width = min(_MOST_FIXED, max(Text(str(cell)).cell_len for cell in cells))
     return table
 
 
