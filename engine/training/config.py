@@ -13,7 +13,7 @@ class LoopConfig:
 
     epochs: int = 8
     """At most so many."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """The peak, reached at the end of the first epoch (linear warm-up)."""
     decay: float = 0.8
     """What remains of the learning rate after each epoch past the first (exponential, batch by batch)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 MASKED = -1e9
@@ -56,10 +59,37 @@ def sampled_softmax(
     Returns:
         A scalar: the mean over pairs.
     """
-    logits = query @ candidates.T * scale - log_expected
-    if bias is not None:
-        logits = logits + bias
-    return F.cross_entropy(logits.masked_fill(same, MASKED), torch.arange(len(query)))
+    shift = -log_expected if bias is None else bias - log_expected
+    loss: Tensor = _SharedCandidates.apply(query * scale, candidates, shift, same)
+    return loss
+
+
+class _SharedCandidates(torch.autograd.Function):
+    """Cross-entropy of `query @ candidates.T + shift` with the answers on the diagonal, in one `[B, M]` buffer.
+
+    Written out because the buffer is the largest array of a training step by far: composed from torch's operators, the same
+    loss walks over half a dozen fresh ones, and took longer than both convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, candidates: Tensor, shift: Tensor, same: Tensor) -> Tensor:
+        logits = torch.addmm(shift, query, candidates.T)
+        logits[same.nonzero(as_tuple=True)] = MASKED
+        own = logits.diagonal().clone()
+        top = logits.amax(dim=1, keepdim=True)
+        share = logits.sub_(top).exp_()
+        total = share.sum(dim=1, keepdim=True)
+        loss = (total.log() + top).squeeze(1).sub_(own).mean()
+        share.div_(total).diagonal().sub_(1)
+        ctx.save_for_backward(query, candidates, share.div_(len(query)))
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        query, candidates, share = ctx.saved_tensors
+        (loss,) = outer
+        return share @ candidates * loss, share.T @ query * loss, share.sum(dim=0) * loss, None
 
 
 def collisions(query: Tensor, answer: Tensor, candidates: Tensor) -> Tensor:
