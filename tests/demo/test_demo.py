@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engine.client import Engine
 from engine.datasets.world import WorldConfig
-from engine.demo import run as demo_run
+from engine.demo import story
 from engine.demo.run import Demo, run_demo
 from engine.errors import GraphError
 from engine.graph.connection import Graph
@@ -68,7 +68,8 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
         with pytest.raises(KeyboardInterrupt):
             demo(settings)
     first, said = demo(settings)
-    counts = {row["what"]: row["count"] for row in Engine(settings).cypher("inspect/counts")}
+    with Engine(settings) as engine:
+        counts = {row["what"]: row["count"] for row in engine.cypher("inspect/counts")}
     assert counts["items"] == CONFIG.items
     assert counts["saves"] == first.story.counts["saves"]
 
@@ -78,8 +79,8 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
     metrics = first.story.comparison.metrics
     assert {"pinsage", "walks", "content", "popularity"} <= set(metrics)
     assert all(0 <= value <= 1 for values in metrics.values() for value in values.values())
-    assert len(first.story.related) == demo_run.QUERIES
-    assert len(first.story.home.feed) == demo_run.FEED
+    assert len(first.story.related) == story.QUERIES
+    assert len(first.story.home.feed) == story.FEED
     assert all(pin.item_id.startswith("ad-") for pin in first.story.ads.answers["ads"])
     assert first.story.fresh.by_content
     assert first.story.fresh.with_saves
