@@ -14,7 +14,7 @@ from engine.models.base import RelatedData
 from engine.types import FloatArray, IndexArray, ItemContextGraph, OffsetArray
 
 STEPS = 2
-"""Two-hop steps. One step only reaches items of the query's own contexts; two gave better Hit@k on every data set tried."""
+"""Two-hop steps. One step only reaches items of the query's own contexts; two gave better Hit@k on citeulike-t and Last.fm."""
 
 
 class WalkScorer:
