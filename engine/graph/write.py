@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from engine.datasets.folder_read import CLOCK_SKEW_MS, id_reason, number_reason, time_reason
 from engine.datasets.folder_spec import DEFAULT_CORPUS, ENDPOINTS, OPTIONAL, REQUIRED, RESERVED_FIELDS, TableName
+from engine.datasets.folder_values import CLOCK_SKEW_MS, id_reason, number_reason, time_reason
 from engine.errors import DataError, InputError, UnknownNodeError
 from engine.graph.connection import Graph, Run
 from engine.graph.migrate import migrate
