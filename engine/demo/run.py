@@ -204,7 +204,7 @@ def run_demo(settings: Settings, config: WorldConfig, console: Console) -> Demo:
 
 def _ranked(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """The methods, best Hit@10 first."""
-    return dict(sorted(metrics.items(), key=lambda pair: -pair[1]["Hit@10"]))
+    return dict(sorted(metrics.items(), key=lambda pair: (-pair[1]["Hit@10"], -pair[1]["MRR"], pair[0])))
 
 
 def _told_world(found: dict[str, Any]) -> str:
