@@ -94,7 +94,8 @@ def _upgrade(engine: Engine, shown: str) -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    with engine.begin() as connection:
+    # SQLite refuses at once, without waiting, to turn a reader into a writer beside another: be a writer from the start.
+    with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         try:
