@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import warnings
 from typing import NoReturn
 
 GROUPS = ("graph", "cypher", "ingest", "build", "query", "evaluate", "demo", "data")
@@ -22,6 +23,8 @@ def main() -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("neo4j", "alembic", "numba", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # torch_geometric still uses it; the person at the terminal can do nothing about that.
+    warnings.filterwarnings("ignore", message=".*torch.jit", category=FutureWarning)
     app = typer.Typer(name="engine", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     for group in GROUPS:
         importlib.import_module(f"engine.cli.{group}").register(app)

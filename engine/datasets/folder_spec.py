@@ -127,7 +127,7 @@ class _SpecReader:
                 break
         else:
             line = header or 1
-        return DataError(f"{self.path}:{line}: {reason}", hint="engine/datasets describes the format: docs/data.md.")
+        return DataError(f"{self.path}:{line}: {reason}", hint="docs/data.md describes the format.")
 
     def read(self, values: dict[str, Any]) -> DatasetSpec:
         for key in values:
