@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from engine.graph.connection import Graph
     from engine.graph.ingest import IngestReport
     from engine.graph.snapshot import Snapshot
-    from engine.graph.write import GraphWriter, Row, WriteResult
+    from engine.graph.write import GraphWriter, WriteResult
+    from engine.graph.write_rows import Row
     from engine.registry import Generation, Registry
     from engine.serving.filters import Where
     from engine.serving.live import Live
