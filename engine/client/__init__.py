@@ -1,0 +1,16 @@
+"""The client. `Engine` is the one object people use; its calls are the functions of the modules beside it.
+
+| module | calls |
+| --- | --- |
+| `writes` | load data, add to the graph, remove from it |
+| `models` | snapshot, train, build, evaluate |
+| `questions` | related items, feeds, new items, clusters |
+| `inspect` | what there is, what serves, any named query |
+
+Each call is a function whose first argument is the engine, and each opens what it needs from `engine.opened`. Nothing heavy
+is imported before a call needs it.
+"""
+
+from engine.client.engine import Engine
+
+__all__ = ["Engine"]

@@ -1,0 +1,102 @@
+"""Engine: the one object people use. It holds the settings and what is open, and lists its calls; it does no work itself."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.client import inspect, models, questions, writes
+from engine.client.opened import Opened
+from engine.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from engine.graph.connection import Graph
+    from engine.registry import Registry
+
+
+class Engine:
+    """A recommender over a graph in Neo4j.
+
+    ```python
+    with Engine() as engine:
+        engine.ingest("my-data")
+        engine.build()
+        print(engine.related("item-1", k=10))
+    ```
+
+    Args:
+        settings: read from engine.toml and ENGINE_* variables when None.
+        overrides: single settings, such as `home=...`, that win over both.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        self.settings = load_settings(**overrides) if settings is None else settings.model_copy(update=overrides)
+        self.opened = Opened(self.settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. A local graph server keeps running for the next command."""
+        self.opened.close()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph server; the local one is started where no URI is set."""
+        return self.opened.graph
+
+    @property
+    def registry(self) -> Registry:
+        """The generations."""
+        return self.opened.registry
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the serving generation answers by."""
+        return self.opened.live.recommender().methods
+
+    @property
+    def default_method(self) -> str:
+        """The method that answers where none is named."""
+        return self.opened.live.recommender().default
+
+    # The graph
+    ingest = writes.ingest
+    add_items = writes.add_items
+    add_contexts = writes.add_contexts
+    add_users = writes.add_users
+    add_saves = writes.add_saves
+    add_interactions = writes.add_interactions
+    add_follows = writes.add_follows
+    remove_items = writes.remove_items
+    remove_contexts = writes.remove_contexts
+    remove_users = writes.remove_users
+    remove_saves = writes.remove_saves
+    remove_interactions = writes.remove_interactions
+    remove_follows = writes.remove_follows
+
+    # Models
+    snapshot = models.snapshot
+    train = models.train
+    build = models.build
+    evaluate_related = models.evaluate_related
+
+    # Questions
+    related = questions.related
+    home = questions.home
+    new_item = questions.new_item
+    user_clusters = questions.user_clusters
+
+    # What there is
+    cypher = inspect.cypher
+    view = inspect.view
+    generations = inspect.generations
+    status = inspect.status

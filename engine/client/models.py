@@ -1,0 +1,64 @@
+"""The engine's models: snapshot, train, build a generation, evaluate. Asks no questions of what serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.client.engine import Engine
+    from engine.evaluation.related import RelatedReport
+    from engine.graph.snapshot import Snapshot
+    from engine.registry import Generation
+
+
+def snapshot(engine: Engine) -> Snapshot:
+    """Export the graph as it is now, or open the export that is true already."""
+    from engine.graph.migrate import migrate
+    from engine.graph.snapshot_export import export_snapshot
+
+    migrate(engine.graph, engine.settings.graph.mapping)
+    return export_snapshot(engine.graph, engine.settings)
+
+
+def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None) -> Path:
+    """Train a model on the graph as it is now; a training that was interrupted goes on where it was.
+
+    Args:
+        config: the model's settings that differ from its defaults.
+
+    Returns:
+        The folder of what was trained; the same graph and settings find it again without training.
+
+    Raises:
+        UnknownNameError: no such model.
+        TrainingError: the graph holds nothing to learn from.
+    """
+    from engine.refresh.model import train
+
+    return train(engine.snapshot(), engine.settings, model, config or {})
+
+
+def build(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None) -> Generation:
+    """Snapshot, train, embed, index, check and publish a new generation. What serves keeps serving until then.
+
+    Raises:
+        EmptyGraphError: the graph has no items or no edges.
+        TrainingError: training failed, or the result does not pass the gate.
+    """
+    from engine.refresh.model import build
+
+    as_of = datetime.now(UTC)
+    built = build(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
+    engine.opened.live.look_again()
+    return built
+
+
+def evaluate_related(engine: Engine, data: Path | str, methods: Sequence[str], **options: Any) -> RelatedReport:
+    """Score methods on a data set folder; see `engine.evaluation.related.evaluate_related`."""
+    from engine.evaluation.related import evaluate_related
+
+    del engine  # scores files; no graph and no generation take part
+    return evaluate_related(Path(data), methods, **options)

@@ -1,0 +1,32 @@
+"""The client's list of calls: complete, documented, and reached without opening anything."""
+
+from __future__ import annotations
+
+import inspect as python_inspect
+from pathlib import Path
+
+import pytest
+
+from engine import Engine
+from engine.client import inspect, models, questions, writes
+from engine.settings import Settings
+
+
+@pytest.mark.parametrize("module", [writes, models, questions, inspect])
+def test_engine_lists_every_call_of_the_clients_modules(module):
+    calls = {name: call for name, call in vars(module).items() if getattr(call, "__module__", "") == module.__name__}
+    assert calls
+    for name, call in calls.items():
+        assert getattr(Engine, name) is call
+        assert call.__doc__
+        assert next(iter(python_inspect.signature(call).parameters)) == "engine"
+
+
+def test_a_client_opens_nothing_before_it_is_asked_and_can_be_closed_at_any_time(tmp_path: Path):
+    with Engine(Settings(home=tmp_path / "home")) as engine:
+        assert list(tmp_path.iterdir()) == []
+        first = engine.registry
+        engine.close()
+        assert engine.registry is not first
+        assert list(engine.generations()) == []
+    engine.close()
