@@ -19,6 +19,11 @@ EngineError
 │   ├── CorruptFileError      a checksum, shape or format that does not hold
 │   └── DiskFullError         no space left; the target is as it was before
 ├── TrainingError             training cannot go on (no positives, a non-finite loss, ...)
+├── LeaseError                who may change what serves; nothing was published
+│   ├── LeaseHeldError        another process does this work right now
+│   ├── LeaseLostError        another process took this work over
+│   └── SupersededError       another generation serves than the one this was made from
+├── StaleAnswerError          what serves is older than the question allows
 └── NotReadyError             something must be run first (no generation is published, ...)
 """
 
@@ -118,6 +123,26 @@ class DiskFullError(StorageError):
 
 class TrainingError(EngineError):
     """Training cannot go on."""
+
+
+class LeaseError(EngineError):
+    """Who may change what serves; nothing was published."""
+
+
+class LeaseHeldError(LeaseError):
+    """Another process does this work right now."""
+
+
+class LeaseLostError(LeaseError):
+    """Another process took this work over."""
+
+
+class SupersededError(LeaseError):
+    """Another generation serves than the one this was made from."""
+
+
+class StaleAnswerError(EngineError):
+    """What serves is older than the question allows."""
 
 
 class NotReadyError(EngineError):

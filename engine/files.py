@@ -124,16 +124,26 @@ def open_folder(folder: Path, *, what: str, verify: bool = True) -> dict[str, An
     Raises:
         CorruptFileError: the manifest is missing or unreadable, or a file is missing, short or altered.
     """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-        files: dict[str, dict[str, Any]] = manifest["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{what} {folder}: {MANIFEST} is missing or unreadable ({error})") from error
+    manifest = read_manifest(folder, what=what)
+    files: dict[str, dict[str, Any]] = manifest["files"]
     for name, entry in files.items():
         file = folder / name
         if not file.is_file() or file.stat().st_size != entry["bytes"]:
             raise CorruptFileError(f"{what} {folder}: {name} is missing or has the wrong size")
         if verify and sha256_file(file) != entry["sha256"]:
             raise CorruptFileError(f"{what} {folder}: {name} does not match its checksum")
-    return dict(manifest)
+    return manifest
+
+
+def read_manifest(folder: Path, *, what: str) -> dict[str, Any]:
+    """A sealed folder's facts and the list of its files, which are not looked at.
+
+    Raises:
+        CorruptFileError: the manifest is missing or unreadable.
+    """
+    try:
+        manifest = dict(json.loads((folder / MANIFEST).read_text()))
+        dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{what} {folder}: {MANIFEST} is missing or unreadable ({error})") from error
+    return manifest

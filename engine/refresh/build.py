@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import EmptyGraphError, EngineError
-from engine.files import atomic_folder
+from engine.files import atomic_folder, read_manifest
 from engine.graph.snapshot import Snapshot
 from engine.index.hnsw import HnswConfig
 from engine.refresh.gate import GateConfig, check_vectors, checked_index
@@ -64,19 +64,25 @@ def publish_generation(
     if not len(snapshot.items):
         raise EmptyGraphError("the graph has no items", hint="Load a data set with `engine ingest DIR`.")
     assert snapshot.path is not None
-    generation = registry.begin(
+    generation = registry.generations.begin(
         watermark=snapshot.watermark,
         as_of=parts.as_of,
         config=parts.config,
         snapshot_path=snapshot.path.resolve(),
         folder=folder.resolve(),
+        model=parts.config.get("model"),
+        seed=parts.config.get("seed"),
     )
     try:
         check_vectors(parts.vectors, len(snapshot.items))
         metrics = _write(generation, parts, index, gate)
-        return registry.publish(generation.id, metrics)
+        files = read_manifest(generation.path, what="generation")["files"]
+        registry.generations.ready(generation.id, metrics=metrics, files=files)
+        return registry.generations.publish(generation.id)
     except BaseException as error:
-        registry.fail(generation.id, str(error).splitlines()[0] if isinstance(error, EngineError) else repr(error))
+        registry.generations.fail(
+            generation.id, str(error).splitlines()[0] if isinstance(error, EngineError) else repr(error)
+        )
         shutil.rmtree(generation.path, ignore_errors=True)
         raise
 

@@ -40,11 +40,11 @@ class Live:
         if current is not None and time.monotonic() < self._look_at:
             return current
         with self._opening:
-            serving = self._registry.serving_id()
+            serving = self._registry.generations.serving_id()
             if serving is None:
                 raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
             if self._current is None or self._current.view.origin.generation != serving:
-                self._current = self._make(open_view(self._registry.get(serving)))
+                self._current = self._make(open_view(self._registry.generations.get(serving)))
             self._look_at = time.monotonic() + LOOK_EVERY_S
             return self._current
 

@@ -22,7 +22,7 @@ def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], l
         told = f"{connected.uri} (Neo4j {connected.server_version})"
     except EngineError as error:
         told = f"not available: {error.message}"
-    serving = registry.serving()
+    serving = registry.generations.serving()
     if serving is None:
         return Status(str(settings.home), told, rev, None, None, None, None, None, (), (), {})
     recommender = live.recommender()
@@ -46,6 +46,6 @@ def generation_list(registry: Registry) -> GenerationList:
     return GenerationList(
         tuple(
             GenerationInfo(one.id, one.state, one.serving, one.created_at, one.watermark, one.metrics, one.reason)
-            for one in registry.list()
+            for one in registry.generations.list()
         )
     )

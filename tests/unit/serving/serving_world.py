@@ -81,7 +81,7 @@ def topic_vectors(snapshot: Snapshot, topic: dict[str, int], dim: int = 16, seed
 def publish(registry: Registry, home: Path, world: World, **parts: Any) -> Generation:
     """Write a snapshot folder and a generation of made vectors, and let it serve."""
     snapshot = Snapshot.from_dataset(world.tables)
-    path = home / "snapshots" / f"{len(registry.list())}"
+    path = home / "snapshots" / f"{len(registry.generations.list())}"
     facts: dict[str, Any] = {}
     with atomic_folder(path, facts) as folder:
         facts.update(write_snapshot(folder, snapshot))

@@ -66,8 +66,8 @@ def test_vectors_that_cannot_serve_are_refused_and_the_last_generation_stays(
     snapshot = open_view(first).snapshot
     with pytest.raises(TrainingError, match=message):
         publish(registry, tmp_path, small_world, vectors=spoil(topic_vectors(snapshot, small_world.topic)))
-    assert registry.serving_id() == first.id
-    failed = registry.list()[0]
+    assert registry.generations.serving_id() == first.id
+    failed = registry.generations.list()[0]
     assert failed.state is GenerationState.FAILED
     assert "the gate" in failed.reason
     assert [p.name for p in (tmp_path / "generations").iterdir()] == [first.id]
@@ -81,7 +81,7 @@ def test_an_index_below_the_wanted_recall_does_not_serve(registry, tmp_path, sma
         publish_generation(
             registry, tmp_path / "generations", parts, index=HnswConfig(), gate=GateConfig(ann_recall=1.1)
         )
-    assert registry.serving_id() == first.id
+    assert registry.generations.serving_id() == first.id
 
 
 def test_nothing_published_names_the_command(registry):
@@ -142,13 +142,14 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import engine.refresh.build as build
 from engine.registry import Registry
+from engine.registry.generations import Generations
 from serving_world import make_world, publish
 home, world = Path(sys.argv[2]), make_world(per_topic=12, seed=1)
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-for owner, step in ((build, "check_vectors"), (build, "checked_index"), (build, "_write"), (Registry, "publish")):
+for owner, step in ((build, "check_vectors"), (build, "checked_index"), (build, "_write"), (Generations, "ready"), (Generations, "publish")):
     child = os.fork()
     if not child:
         setattr(owner, step, die)
@@ -162,8 +163,12 @@ def test_a_kill_at_any_step_leaves_the_last_generation_serving(registry, tmp_pat
     first = publish(registry, tmp_path, small_world)
     script = [sys.executable, "-c", KILLED, str(SERVING), str(tmp_path)]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["check_vectors", "checked_index", "_write", "publish"], done.stderr
-    assert registry.serving_id() == first.id
+    assert done.stdout.split() == ["check_vectors", "checked_index", "_write", "ready", "publish"], done.stderr
+    assert registry.generations.serving_id() == first.id
     assert live(registry).recommender().related("jazz-1", 3).generation == first.id
-    assert [one.state for one in registry.list()] == [GenerationState.BUILDING] * 4 + [GenerationState.PUBLISHED]
+    assert [one.state for one in registry.generations.list()] == [
+        GenerationState.READY,
+        *[GenerationState.BUILDING] * 4,
+        GenerationState.PUBLISHED,
+    ]
     assert publish(registry, tmp_path, small_world).serving

@@ -1,0 +1,137 @@
+"""Receipts of deletion: what was removed where, at which rev, and that somebody looked. Knows rows, removes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.errors import InputError, UnknownNameError
+from engine.registry.database import Database, utc_now
+from engine.registry.tables import ReceiptRow
+
+
+class ReceiptState(StrEnum):
+    """`OPEN` until everything named was removed and looked for, then `COMPLETE`."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One request to forget a node.
+
+    Attributes:
+        kind: "item", "user" or "context".
+        subject: what names the node; whoever opens the receipt decides whether that is its id or a digest of it.
+        rev: of the graph change that removed it; None until then.
+        removed: where -> what was removed there and what was seen afterwards, JSON-able.
+        digest: hex SHA-256 over all of the above; None while it is open.
+    """
+
+    number: int
+    kind: str
+    subject: str
+    state: ReceiptState
+    rev: int | None
+    removed: dict[str, Any]
+    digest: str | None
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class Receipts:
+    """The receipts of one registry: `registry.receipts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, kind: str, subject: str) -> Receipt:
+        """Enter a request before anything is removed, so that a crash cannot lose it; one that is open already is returned."""
+        with self._database.alone() as session:
+            row = session.scalar(
+                select(ReceiptRow).where(
+                    ReceiptRow.kind == kind, ReceiptRow.subject == subject, ReceiptRow.state == ReceiptState.OPEN
+                )
+            )
+            if row is None:
+                row = ReceiptRow(kind=kind, subject=subject, state=ReceiptState.OPEN, removed={}, created_at=utc_now())
+                session.add(row)
+                session.flush()
+            return _receipt(row)
+
+    def note(self, number: int, where: str, what: Any, *, rev: int | None = None) -> Receipt:
+        """Write down what was removed in one place.
+
+        Raises:
+            InputError: the receipt is complete.
+        """
+        with self._database.alone() as session:
+            row = self._open_row(session, number)
+            row.removed = {**row.removed, where: what}
+            row.rev = row.rev if rev is None else rev
+            session.flush()
+            return _receipt(row)
+
+    def complete(self, number: int, digest: str) -> Receipt:
+        """Close a receipt: all was removed, and was looked for.
+
+        Raises:
+            InputError: it is complete already.
+        """
+        with self._database.alone() as session:
+            row = self._open_row(session, number)
+            row.state, row.digest, row.completed_at = ReceiptState.COMPLETE, digest, utc_now()
+            session.flush()
+            return _receipt(row)
+
+    def get(self, number: int) -> Receipt:
+        """One receipt.
+
+        Raises:
+            UnknownNameError: there is no such receipt.
+        """
+        with self._database.read() as session:
+            return _receipt(_row(session, number))
+
+    def list(
+        self, *, kind: str | None = None, subject: str | None = None, state: ReceiptState | None = None
+    ) -> tuple[Receipt, ...]:
+        """Receipts, newest first."""
+        asked = select(ReceiptRow).order_by(ReceiptRow.number.desc())
+        for column, value in ((ReceiptRow.kind, kind), (ReceiptRow.subject, subject), (ReceiptRow.state, state)):
+            asked = asked if value is None else asked.where(column == value)
+        with self._database.read() as session:
+            return tuple(map(_receipt, session.scalars(asked)))
+
+    def _open_row(self, session: Session, number: int) -> ReceiptRow:
+        row = _row(session, number)
+        if row.state != ReceiptState.OPEN:
+            raise InputError(f"receipt {number} is complete: it cannot change any more")
+        return row
+
+
+def _row(session: Session, number: int) -> ReceiptRow:
+    row = session.get(ReceiptRow, number)
+    if row is None:
+        raise UnknownNameError(f"there is no receipt {number}")
+    return row
+
+
+def _receipt(row: ReceiptRow) -> Receipt:
+    return Receipt(
+        row.number,
+        row.kind,
+        row.subject,
+        ReceiptState(row.state),
+        row.rev,
+        row.removed,
+        row.digest,
+        row.created_at,
+        row.completed_at,
+    )
