@@ -14,6 +14,7 @@ EngineError
 │   ├── LocalServerError          the local Neo4j cannot be downloaded, started or stopped
 │   ├── MigrationError            an edited, missing or unordered migration
 │   ├── QueryError                a query file that breaks its own header, or a wrong parameter
+│   ├── ChangesGoneError          the change feed does not reach back to where a reader stands
 │   └── EmptyGraphError           nothing there to work on
 ├── StorageError              files the engine owns
 │   ├── CorruptFileError      a checksum, shape or format that does not hold
@@ -103,6 +104,10 @@ class MigrationError(GraphError):
 
 class QueryError(GraphError):
     """A query file that breaks its own header, or a wrong parameter."""
+
+
+class ChangesGoneError(GraphError):
+    """The change feed does not reach back to where a reader stands: only the whole graph can be read."""
 
 
 class EmptyGraphError(GraphError):

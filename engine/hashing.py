@@ -28,6 +28,11 @@ def keys64(node_ids: Iterable[str]) -> KeyArray:
     return np.frombuffer(packed, dtype="<u8").astype(np.uint64, copy=False)
 
 
+def salted_digest(salt: str, node_id: str) -> str:
+    """What stands for an id that must no longer be written down: hex of 16 bytes, of use only beside the salt (hex) and the id."""
+    return hashlib.blake2b(node_id.encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
+
+
 def digest(value: Any) -> str:
     """A SHA-256 hex digest of any JSON-able value, equal for equal values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()

@@ -1,5 +1,6 @@
-// about: The engine's own counter and what it knows of the graph's fields.
+// about: The engine's own counter, how far back the change feed reaches, the salt of forgotten ids, and what is known of the graph's fields.
 // mode: read
-// columns: rev, fields_json, widths_json
+// columns: rev, compacted, salt, fields_json, widths_json
 MATCH (s:_EngineState {name: 'state'})
-RETURN coalesce(s.rev, 0) AS rev, s.fields_json AS fields_json, s.widths_json AS widths_json
+RETURN coalesce(s.rev, 0) AS rev, coalesce(s.compacted, 0) AS compacted, s.salt AS salt,
+  s.fields_json AS fields_json, s.widths_json AS widths_json

@@ -1,5 +1,6 @@
 // about: Create edges or change their values; an edge is told by its two ends and its time.
 //   What already is as it should be is left alone, rev and all. A value that is not given keeps what is there.
+//   Where somebody else left several edges that agree in all three, they change together.
 // each: saves, interactions, follows, owns
 // mode: write
 // param groups: rows
@@ -12,16 +13,18 @@ MATCH (b:{{target}}) WHERE b.{{target.id}} = g.targets[k]
 WITH a, b, g.times[k] AS time, g.values[k] AS value
 OPTIONAL MATCH (a){{-[old:edge]->}}(b)
 WHERE old.{{edge.time}} = time OR (time IS NULL AND old.{{edge.time}} IS NULL)
-WITH a, b, time, value, head(collect(old)) AS old
-WITH a, b, time, value, old, old IS NULL OR (value IS NOT NULL AND coalesce({{value(old:edge)}} <> value, true)) AS change
-CALL (a, b, time, value, old, change) {
-  WITH * WHERE change AND old IS NULL
+WITH a, b, time, value, collect(old) AS olds
+WITH a, b, time, value, olds, size(olds) = 0 OR (value IS NOT NULL
+  AND any(old IN olds WHERE coalesce({{value(old:edge)}} <> value, true))) AS change
+CALL (a, b, time, value, olds, change) {
+  WITH * WHERE change AND size(olds) = 0
   CREATE (a){{-[e:edge]->}}(b)
   SET e += {{properties(edge, time, value)}}, e.rev = $rev, a.rev = $rev
   RETURN 1 AS done
   UNION ALL
-  WITH * WHERE change AND old IS NOT NULL
-  SET old += {{properties(edge, time, value)}}, old.rev = $rev, a.rev = $rev
+  WITH * WHERE change AND size(olds) > 0
+  FOREACH (old IN olds | SET old += {{properties(edge, time, value)}}, old.rev = $rev)
+  SET a.rev = $rev
   RETURN 1 AS done
   UNION ALL
   WITH * WHERE NOT change

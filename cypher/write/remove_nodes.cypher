@@ -1,4 +1,4 @@
-// about: Remove nodes with all their edges. A tombstone stays for each; the nodes at the other ends get the rev.
+// about: Remove nodes with all their edges. A tombstone stays for each node and stands for its edges too.
 // each: items, contexts, users
 // mode: write
 // param ids: strings
@@ -7,11 +7,6 @@
 // columns: removed
 UNWIND $ids AS id
 MATCH (n:{{node}}) WHERE n.{{node.id}} = id
-CALL (n) {
-  MATCH (n)--(other)
-  WITH DISTINCT other
-  SET other.rev = $rev
-}
 CREATE (:_EngineTombstone {kind: $kind, id: id, rev: $rev})
 DETACH DELETE n
 RETURN count(*) AS removed

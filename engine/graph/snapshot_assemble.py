@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import GraphError
-from engine.graph.snapshot_columns import FieldColumn, FieldKind, NodeTable, node_table
+from engine.graph.snapshot_columns import FieldColumn, FieldKind, NodeTable, node_table, vector_rows
 from engine.graph.snapshot_csr import Relation, relation
 from engine.graph.snapshot_parts import EdgePart, Handles, NodePart
 from engine.types import FloatArray, IndexArray
@@ -74,10 +74,7 @@ def _vectors(kind: str, name: str, cells: list[bytes | None]) -> FloatArray:
     widths = {len(cell) // 4 for cell in cells if cell is not None}
     if len(widths) > 1:
         raise GraphError(f"{kind}: the vectors of the property {name!r} have several widths: {sorted(widths)}")
-    width = max(widths, default=0)
-    missing = np.full(width, np.nan, dtype="<f4").tobytes()
-    packed = b"".join(missing if cell is None else cell for cell in cells)
-    return np.frombuffer(packed, dtype="<f4").astype(np.float32).reshape(len(cells), width)
+    return vector_rows(cells, max(widths, default=0))
 
 
 def assemble_relation(source: Handled, target: Handled, parts: Sequence[EdgePart]) -> Relation:

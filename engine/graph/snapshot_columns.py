@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import GraphError, InputError
 from engine.hashing import keys64
-from engine.types import IndexArray, KeyArray, OffsetArray
+from engine.types import FloatArray, IndexArray, KeyArray, OffsetArray
 
 FieldKind = Literal["text", "numeric", "categorical", "vector"]
 DEFAULT_CORPUS = "organic"
@@ -92,6 +92,13 @@ def field_column(kind: FieldKind, values: Sequence[Any] | NDArray[Any], *, name:
         return FieldColumn(kind, np.ascontiguousarray(values, dtype=np.float32).reshape(len(values), -1))
     except (TypeError, ValueError, pa.ArrowException) as error:
         raise InputError(f"field {name!r}: a value is not {kind}: {error}") from error
+
+
+def vector_rows(cells: Sequence[bytes | None], width: int) -> FloatArray:
+    """Little-endian float32 vectors of one width as float32 `[N, width]`, rows of NaN where one is missing."""
+    missing = np.full(width, np.nan, dtype="<f4").tobytes()
+    packed = b"".join(missing if cell is None else cell for cell in cells)
+    return np.frombuffer(packed, dtype="<f4").astype(np.float32).reshape(len(cells), width)
 
 
 def _tokens(cell: Any) -> list[str]:

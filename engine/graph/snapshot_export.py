@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 
-from engine.errors import CorruptFileError, EmptyGraphError, GraphError
+from engine.errors import CorruptFileError, EmptyGraphError
 from engine.files import atomic_folder
 from engine.graph.connection import Graph, Run
 from engine.graph.mapping import ENDS, mapping_digest
@@ -31,6 +31,7 @@ from engine.graph.snapshot_assemble import assemble_nodes, assemble_relation
 from engine.graph.snapshot_columns import FieldKind
 from engine.graph.snapshot_files import write_snapshot
 from engine.graph.snapshot_parts import EdgePart, Handles, NodePart, PartStore, balanced, edge_part, node_part
+from engine.graph.state import GraphState
 from engine.hashing import digest
 from engine.progress import Advance, progress
 from engine.settings import GraphMapping, Settings
@@ -99,17 +100,8 @@ def _export_alone(run: Run, graph: Graph, mapping: GraphMapping, folder: Path) -
 
 def _read_state(graph: Graph, mapping: GraphMapping) -> _State:
     rows = graph.read(load_queries()["snapshot/watermark"].render(mapping))
-    recorded: dict[str, dict[str, Any]] = json.loads(rows[0]["fields"] or "{}") if rows else {}
-    fields: dict[str, dict[str, FieldKind]] = {}
-    for kind in KINDS:
-        known = recorded.get(kind, {})
-        if kind == "items" and mapping.fields is not None:
-            known = dict(mapping.fields)
-        fields[kind] = {name: cast(FieldKind, known[name]) for name in sorted(known)}
-        for name, value in fields[kind].items():
-            if value not in get_args(FieldKind):
-                raise GraphError(f"the graph records field {name!r} of {kind} as {value!r}, which is no kind of field")
-    return _State(rows[0]["rev"] if rows else None, fields)
+    recorded = GraphState(fields=json.loads(rows[0]["fields"] or "{}") if rows else {})
+    return _State(rows[0]["rev"] if rows else None, recorded.field_kinds(mapping))
 
 
 def snapshot_digest(mapping: GraphMapping, fields: dict[str, dict[str, FieldKind]]) -> str:

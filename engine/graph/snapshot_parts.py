@@ -77,7 +77,7 @@ def node_part(kind: str, row: dict[str, Any], fields: dict[str, FieldKind]) -> N
 def _field(kind: str, name: str, field_kind: FieldKind, cells: list[Any]) -> Any:
     try:
         if field_kind == "vector":
-            return pa.array([None if c is None else _vector_bytes(c) for c in cells], pa.large_binary())
+            return pa.array([None if c is None else vector_cell(c) for c in cells], pa.large_binary())
         return pa.array(field_column(field_kind, cells, name=name).values)
     except (InputError, TypeError, ValueError, pa.ArrowException) as error:
         raise GraphError(
@@ -85,7 +85,8 @@ def _field(kind: str, name: str, field_kind: FieldKind, cells: list[Any]) -> Any
         ) from error
 
 
-def _vector_bytes(cell: Any) -> bytes:
+def vector_cell(cell: Any) -> bytes:
+    """A vector's property, bytes or a list of numbers, as little-endian float32."""
     return bytes(cell) if isinstance(cell, bytes | bytearray) else np.array(cell, dtype="<f4").tobytes()
 
 

@@ -13,6 +13,7 @@ from engine.settings import GraphMapping, ItemMapping, NodeMapping
 
 ONE = "// first\nCREATE INDEX IF NOT EXISTS FOR (n:{{contexts}}) ON (n.one);\n"
 MAPPING = GraphMapping()
+EVERY = ("V0001__ids_and_revs", "V0002__commit_times")
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -29,7 +30,7 @@ def constraints(graph: Graph) -> set[tuple[str, str]]:
 
 @pytest.mark.graph
 def test_ids_become_unique_and_a_second_run_does_nothing(graph: Graph) -> None:
-    assert migrate(graph, MAPPING) == ("V0001__ids_and_revs",)
+    assert migrate(graph, MAPPING) == EVERY
     assert {("Item", "item_id"), ("Context", "context_id"), ("User", "user_id")} <= constraints(graph)
     assert migrate(graph, MAPPING) == ()
 
@@ -39,7 +40,7 @@ def test_each_corpus_label_of_a_mapping_gets_its_constraint_and_a_new_mapping_ru
     migrate(graph, MAPPING)
     corpora = {"organic": "Pin", "ads": "The `Ad`; x"}
     mapping = GraphMapping(items=ItemMapping(label="Pin", id="pin id", corpus_labels=corpora))
-    assert migrate(graph, mapping) == ("V0001__ids_and_revs",)
+    assert migrate(graph, mapping) == EVERY
     assert {("Pin", "pin id"), ("The `Ad`; x", "pin id"), ("Item", "item_id")} <= constraints(graph)
     assert migrate(graph, mapping) == ()
     assert migrate(graph, MAPPING) == ()
