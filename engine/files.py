@@ -1,5 +1,8 @@
 """Writing files so that a crash leaves the old one or the new one, never half of either.
 
+Sealed folders never change, so that a folder may share files with an older one by hard links (`link_file`): sealing takes
+their checksums over, and `Checked` keeps an opened folder from comparing them again.
+
 Knows paths and bytes; nothing of what is in them.
 """
 
@@ -12,13 +15,17 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import CorruptFileError, DiskFullError
 
 MANIFEST = "manifest.json"
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
+
+Stamp = tuple[int, int, int, int]
+"""What tells a file's content apart from any other in this process: device, inode, size, modification time in ns."""
 
 
 @contextlib.contextmanager
@@ -82,15 +89,70 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of a file; two names of one file have the same.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class Checked:
+    """Checksums of files, each computed once however many folders share the file.
+
+    Args:
+        known: what an earlier `Checked` has seen; what is not asked for again is forgotten with it.
+    """
+
+    def __init__(self, known: Mapping[Stamp, str] | None = None) -> None:
+        self._known = known or {}
+        self.seen: dict[Stamp, str] = {}
+
+    def sha256(self, path: Path) -> str:
+        """Hex digest of a file's content."""
+        stamp = stamp_of(path)
+        if stamp not in self.seen:
+            self.seen[stamp] = self._known.get(stamp) or sha256_file(path)
+        return self.seen[stamp]
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file that never changes a second name; copy it where the file system cannot.
+
+    Raises:
+        DiskFullError: no space left for the copy.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with disk_full_as(target):
+            shutil.copyfile(source, target)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """`link_file` for every file of a folder, manifest and all."""
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        link_file(path, target / path.relative_to(source))
+
+
 @contextlib.contextmanager
-def atomic_folder(target: Path, facts: dict[str, Any]) -> Iterator[Path]:
+def atomic_folder(target: Path, facts: dict[str, Any], parents: Sequence[Path] = ()) -> Iterator[Path]:
     """Yield a temporary folder; on success it is sealed with a manifest and renamed to `target`.
 
     The manifest holds `facts` and, for each file, its size and SHA-256, so that `open_folder` can check them.
     Sealed folders are immutable: `target` must not exist yet (`OSError` otherwise, and the new folder is gone).
 
+    Args:
+        parents: sealed folders; the checksum of a file linked from one of them is taken over and not computed.
+
     Raises:
         DiskFullError: no space left; `target` is as it was.
+        CorruptFileError: a parent's manifest is missing or unreadable.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
@@ -98,39 +160,58 @@ def atomic_folder(target: Path, facts: dict[str, Any]) -> Iterator[Path]:
         try:
             temporary.mkdir()
             yield temporary
-            seal_folder(temporary, facts)
+            seal_folder(temporary, facts, parents)
             temporary.replace(target)
             fsync_path(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def seal_folder(folder: Path, facts: dict[str, Any]) -> None:
-    """Sync every file of `folder` and write its manifest last."""
+def seal_folder(folder: Path, facts: dict[str, Any], parents: Sequence[Path] = ()) -> None:
+    """Sync every file of `folder` and write its manifest last; see `atomic_folder`."""
+    known = {stamp: entry for parent in parents for stamp, entry in _stamped(parent)}
     listed = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST):
-        fsync_path(path)
-        listed[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST):
+        entry = known.get(stamp_of(path))
+        if entry is None:
+            fsync_path(path)
+            entry = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        listed[str(path.relative_to(folder))] = entry
     write_json(folder / MANIFEST, {**facts, "files": listed})
 
 
-def open_folder(folder: Path, *, what: str, verify: bool = True) -> dict[str, Any]:
+def _stamped(parent: Path) -> Iterator[tuple[Stamp, dict[str, Any]]]:
+    for name, entry in read_manifest(parent, what="folder")["files"].items():
+        with contextlib.suppress(FileNotFoundError):
+            stamp = stamp_of(parent / name)
+            if stamp[2] == entry["bytes"]:
+                yield stamp, entry
+
+
+def open_folder(
+    folder: Path, *, what: str, verify: bool = True, checked: Checked | None = None, apart: str | None = None
+) -> dict[str, Any]:
     """Read a sealed folder's manifest and check its files.
 
     Args:
         what: the word for the folder in messages, such as "snapshot".
         verify: compare checksums, not only sizes.
+        checked: compares each file once, where it is passed on to the next folder.
+        apart: a sub-folder whose files are not looked at.
 
     Raises:
         CorruptFileError: the manifest is missing or unreadable, or a file is missing, short or altered.
     """
     manifest = read_manifest(folder, what=what)
     files: dict[str, dict[str, Any]] = manifest["files"]
+    digest = sha256_file if checked is None else checked.sha256
     for name, entry in files.items():
+        if apart is not None and name.startswith(f"{apart}/"):
+            continue
         file = folder / name
         if not file.is_file() or file.stat().st_size != entry["bytes"]:
             raise CorruptFileError(f"{what} {folder}: {name} is missing or has the wrong size")
-        if verify and sha256_file(file) != entry["sha256"]:
+        if verify and digest(file) != entry["sha256"]:
             raise CorruptFileError(f"{what} {folder}: {name} does not match its checksum")
     return manifest
 

@@ -2,12 +2,25 @@
 
 import errno
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from engine.errors import CorruptFileError, DiskFullError
-from engine.files import MANIFEST, atomic_file, atomic_folder, disk_full_as, open_folder, write_json
+from engine.files import (
+    MANIFEST,
+    Checked,
+    atomic_file,
+    atomic_folder,
+    disk_full_as,
+    link_file,
+    link_folder,
+    open_folder,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -82,3 +95,89 @@ def test_a_damaged_folder_is_refused_by_name(tmp_path: Path, damage: str) -> Non
             manifest.unlink()
     with pytest.raises(CorruptFileError, match=f"snapshot {folder}"):
         open_folder(folder, what="snapshot")
+
+
+def _child(tmp_path: Path) -> Path:
+    parent = _sealed(tmp_path)
+    with atomic_folder(tmp_path / "child", {}, [parent]) as folder:
+        link_file(parent / "a.bin", folder / "deep" / "b.bin")
+        (folder / "own").write_bytes(b"own")
+    return tmp_path / "child"
+
+
+def test_a_linked_file_takes_its_checksum_over_without_being_read(tmp_path: Path, monkeypatch) -> None:
+    read = []
+    monkeypatch.setattr("engine.files.hashlib.file_digest", _counting(read))
+    child = _child(tmp_path)
+    assert [Path(name).name for name in read] == ["a.bin", "own"]
+    assert (child / "deep" / "b.bin").samefile(tmp_path / "s" / "a.bin")
+    listed = open_folder(child, what="folder")["files"]
+    assert listed["deep/b.bin"] == open_folder(tmp_path / "s", what="folder")["files"]["a.bin"]
+
+
+def test_a_linked_file_that_was_damaged_before_is_found_in_the_new_folder_too(tmp_path: Path) -> None:
+    parent = _sealed(tmp_path)
+    (parent / "a.bin").write_bytes(b"12346")
+    with atomic_folder(tmp_path / "child", {}, [parent]) as folder:
+        link_file(parent / "a.bin", folder / "b.bin")
+    with pytest.raises(CorruptFileError, match=r"child: b.bin does not match"):
+        open_folder(tmp_path / "child", what="folder")
+
+
+def test_a_folder_outlives_the_one_it_shares_files_with(tmp_path: Path) -> None:
+    child = _child(tmp_path)
+    shutil.rmtree(tmp_path / "s")
+    assert (child / "deep" / "b.bin").read_bytes() == b"12345"
+    open_folder(child, what="folder")
+
+
+def test_files_are_copied_where_they_cannot_be_linked(tmp_path: Path) -> None:
+    parent = _sealed(tmp_path)
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system here: the copy was not tried")
+    with tempfile.TemporaryDirectory(dir=shared) as other:
+        with atomic_folder(Path(other) / "child", {}, [parent]) as folder:
+            link_folder(parent, folder / "all")
+        listed = open_folder(Path(other) / "child", what="folder")["files"]
+        assert set(listed) == {"all/a.bin", f"all/{MANIFEST}"}
+        assert (Path(other) / "child/all/a.bin").read_bytes() == b"12345"
+
+
+def test_a_link_to_nothing_stays_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        link_file(tmp_path / "no such", tmp_path / "new")
+
+
+def test_a_file_is_compared_once_however_many_folders_share_it(tmp_path: Path, monkeypatch) -> None:
+    child = _child(tmp_path)
+    read: list[str] = []
+    monkeypatch.setattr("engine.files.hashlib.file_digest", _counting(read))
+    first = Checked()
+    open_folder(tmp_path / "s", what="folder", checked=first)
+    second = Checked(first.seen)
+    open_folder(child, what="folder", checked=second)
+    assert [Path(name).name for name in read] == ["a.bin", "own"]
+    (child / "own").write_bytes(b"OWN")
+    with pytest.raises(CorruptFileError, match="own does not match"):
+        open_folder(child, what="folder", checked=Checked(second.seen))
+
+
+def test_a_sub_folder_may_be_left_alone(tmp_path: Path) -> None:
+    child = _child(tmp_path)
+    (child / "deep" / "b.bin").unlink()
+    open_folder(child, what="folder", apart="deep")
+    with pytest.raises(CorruptFileError, match=r"deep/b.bin is missing"):
+        open_folder(child, what="folder")
+
+
+def _counting(read: list[str]):
+    import hashlib
+
+    genuine = hashlib.file_digest
+
+    def digest(stream, name):
+        read.append(stream.name)
+        return genuine(stream, name)
+
+    return digest
