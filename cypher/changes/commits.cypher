@@ -1,7 +1,11 @@
-// about: When the first revs past a rev were taken, oldest first, by the server's clock.
+// about: When the first revs past a rev were taken, by the server's clock, oldest first and packed; and what that clock says now.
 // mode: read
 // param since: integer
 // param limit: integer = 1
-// columns: rev, at
-MATCH (m:_EngineRev) WHERE m.rev > $since
-RETURN m.rev AS rev, m.at AS at ORDER BY m.rev LIMIT $limit
+// columns: revs, ats, now
+CALL () {
+  MATCH (m:_EngineRev) WHERE m.rev > $since
+  WITH m ORDER BY m.rev LIMIT $limit
+  RETURN collect(m.rev) AS revs, collect(m.at) AS ats
+}
+RETURN revs, ats, datetime.realtime().epochMillis AS now

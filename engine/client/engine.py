@@ -97,6 +97,7 @@ class Engine:
 
     # What there is
     cypher = inspect.cypher
+    changes = inspect.changes
     view = inspect.view
     generations = inspect.generations
     status = inspect.status

@@ -136,6 +136,12 @@ def _collect_alone(run: Run, mapping: GraphMapping, since: int) -> Changes:
     return _collect(run, mapping, since, state_in(run))
 
 
+def collect_edges(graph: Graph, mapping: GraphMapping, kind: str, since: int) -> tuple[EdgeColumns, list[Poisoned]]:
+    """The edges of one kind that are newer than `since`, and what of them cannot be read."""
+    reader = _Reader(graph.read, mapping, since, read_state(graph))
+    return reader.edges(kind, reader.touched(ENDS[kind][0]))[0], reader.poison
+
+
 def check_reach(state: GraphState, since: int) -> None:
     """Refuse a rev that the feed does not reach.
 
@@ -165,7 +171,7 @@ def _collect(run: Run, mapping: GraphMapping, since: int, state: GraphState) -> 
         columns, unstamped = reader.edges(kind, handles[source])
         handles[target] |= unstamped
         edges[kind] = EdgeChanges(columns, edge_keys(kind, removed.get(kind), reader.poison))
-    commits = reader.ask("commits", since=since, limit=1)
+    commits = reader.ask("commits", since=since, limit=1)[0]
     nodes: dict[str, Any] = {}
     for kind in NODES:
         stones = removed.get(kind, {"ids": [], "digests": []})
@@ -176,7 +182,7 @@ def _collect(run: Run, mapping: GraphMapping, since: int, state: GraphState) -> 
             state.salt,
         )
     return Changes(
-        since, state.rev, commits[0]["at"] if commits else None, **nodes, **edges, poison=tuple(reader.poison)
+        since, state.rev, commits["ats"][0] if commits["ats"] else None, **nodes, **edges, poison=tuple(reader.poison)
     )
 
 
