@@ -5,6 +5,7 @@ Words: a *node id* is the caller's string (`*_id`), a *node index* is a contiguo
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,39 @@ class CSR:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """Rows in the order of their keys, by which ties are broken. A row number itself means nothing.
+
+    Attributes:
+        rank: int32 `[N]`, the place of each row; empty where rows are in that order already.
+        by_rank: int32 `[N]`, the row at each place; likewise.
+    """
+
+    rank: IndexArray
+    by_rank: IndexArray
+
+    @staticmethod
+    def of(keys: KeyArray, by_rank: IndexArray | None = None) -> KeyOrder:
+        """The order of some keys.
+
+        Args:
+            by_rank: where it is known already.
+        """
+        if by_rank is None:
+            if (keys[1:] > keys[:-1]).all():
+                none = np.empty(0, dtype=np.int32)
+                return KeyOrder(none, none)
+            by_rank = np.argsort(keys, kind="stable").astype(np.int32)
+        rank = np.empty(len(keys), dtype=np.int32)
+        rank[by_rank] = np.arange(len(keys), dtype=np.int32)
+        return KeyOrder(rank, by_rank)
+
+    def ranks(self, rows: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The places of some rows."""
+        return self.rank[rows] if len(self.rank) else rows
+
+
+@dataclass(frozen=True)
 class ItemContextGraph:
     """The bipartite graph that walks run on: items and what groups them.
 
@@ -59,12 +93,19 @@ class ItemContextGraph:
         context_to_item: CSR with one row a context; carries `time` where saves have one.
         item_key: uint64 `[items]`, `hashing.keys64` of the item ids.
         context_key: uint64 `[contexts]`.
+        item_by_key: int32 `[items]`, the item rows by key where that is known already; it is worked out otherwise.
     """
 
     item_to_context: CSR
     context_to_item: CSR
     item_key: KeyArray
     context_key: KeyArray
+    item_by_key: IndexArray | None = None
+
+    @functools.cached_property
+    def item_order(self) -> KeyOrder:
+        """The item rows by key."""
+        return KeyOrder.of(self.item_key, self.item_by_key)
 
     @property
     def num_items(self) -> int:

@@ -113,10 +113,12 @@ class Snapshot:
         if name not in ("saves", "interactions"):
             raise UnknownNameError(f"no relation {relation!r} to walk on", hint="Known: auto, saves, interactions.")
         edges: Relation = getattr(self.relations, name)
-        if not len(self.items) or not edges.num_edges:
+        if not self.items.num_alive or not edges.num_edges:
             raise EmptyGraphError(
-                "the graph has no items" if not len(self.items) else f"the graph has no {relation} edges to walk on",
+                "the graph has no items"
+                if not self.items.num_alive
+                else f"the graph has no {relation} edges to walk on",
                 hint="Load a data set with `engine ingest DIR`.",
             )
         contexts = self.contexts if name == "saves" else self.users
-        return ItemContextGraph(edges.backward, edges.forward, self.items.key, contexts.key)
+        return ItemContextGraph(edges.backward, edges.forward, self.items.key, contexts.key, self.items.by_key)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.errors import GraphError, InputError
 from engine.hashing import keys64
-from engine.types import FloatArray, IndexArray, KeyArray, OffsetArray
+from engine.types import FloatArray, IndexArray, KeyArray, KeyOrder, OffsetArray
 
 FieldKind = Literal["text", "numeric", "categorical", "vector"]
 DEFAULT_CORPUS = "organic"
+DEAD = -1
+"""The corpus of a row whose node was removed."""
 
 
 class IdColumn(Sequence[str]):
-    """External ids by row number, kept in Arrow memory rather than as Python strings."""
+    """External ids by row number, kept in Arrow memory rather than as Python strings. A dead row's is "", null in Arrow."""
 
     def __init__(self, values: Sequence[str] | pa.LargeStringArray) -> None:
         self.arrow: Any = values if isinstance(values, pa.LargeStringArray) else pa.array(values, pa.large_string())
@@ -30,19 +34,23 @@ class IdColumn(Sequence[str]):
     def __getitem__(self, row: slice) -> list[str]: ...
     def __getitem__(self, row: int | slice) -> str | list[str]:
         if isinstance(row, slice):
-            return list(self.arrow[row].to_pylist())
-        return str(self.arrow[int(row)].as_py())
+            return _strings(self.arrow[row])
+        return self.arrow[int(row)].as_py() or ""
 
     def __len__(self) -> int:
         return len(self.arrow)
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), 65_536):
-            yield from self.arrow.slice(start, 65_536).to_pylist()
+            yield from _strings(self.arrow.slice(start, 65_536))
 
     def take(self, rows: NDArray[Any]) -> list[str]:
         """The ids of many rows, in that order."""
-        return list(self.arrow.take(pa.array(rows, pa.int64())).to_pylist())
+        return _strings(self.arrow.take(pa.array(rows, pa.int64())))
+
+
+def _strings(ids: Any) -> list[str]:
+    return list((pc.fill_null(ids, "") if ids.null_count else ids).to_pylist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +117,20 @@ def _tokens(cell: Any) -> list[str]:
     return [token for token in (part.strip() for part in str(cell).split("|")) if token]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NodeTable:
-    """All nodes of one kind, sorted by key, so that row numbers mean nothing and yet are the same each time.
+    """All nodes of one kind. Row numbers mean nothing: those of a full export follow the keys.
+
+    Where changes were applied to an export, new nodes come after all others, and a removed node's row stays as a dead
+    one: without an id, a corpus, edges or anything in its fields, and found by nothing.
 
     Attributes:
         ids: the external ids by row.
-        key: uint64 `[N]`, `hashing.keys64` of the ids, increasing.
-        corpus: int16 `[N]`, positions in `corpora`; all zero for contexts and users.
+        key: uint64 `[N]`, `hashing.keys64` of the ids; no two are equal. A dead row's is made up.
+        corpus: int16 `[N]`, positions in `corpora`; `DEAD` for dead rows, 0 for all other contexts and users.
         corpora: the names of the corpora.
         fields: the properties by name.
+        by_key: int32 `[N]`, the rows by key where that is known already; it is worked out otherwise.
     """
 
     ids: IdColumn
@@ -126,9 +138,26 @@ class NodeTable:
     corpus: NDArray[np.int16]
     corpora: list[str]
     fields: dict[str, FieldColumn] = field(default_factory=dict)
+    by_key: IndexArray | None = None
 
     def __len__(self) -> int:
+        """How many rows, dead ones too."""
         return len(self.key)
+
+    @functools.cached_property
+    def order(self) -> KeyOrder:
+        """The rows by key, dead ones too."""
+        return KeyOrder.of(self.key, self.by_key)
+
+    @functools.cached_property
+    def alive(self) -> NDArray[np.bool_]:
+        """bool `[N]`."""
+        return np.asarray(self.corpus != DEAD)
+
+    @functools.cached_property
+    def num_alive(self) -> int:
+        """How many nodes there are."""
+        return int(np.count_nonzero(self.alive))
 
     def index_of(self, ids: Sequence[str]) -> IndexArray:
         """The row numbers of external ids.
@@ -139,8 +168,10 @@ class NodeTable:
         wanted = list(ids)
         if not len(self) or not wanted:
             return np.full(len(wanted), -1, dtype=np.int32)
-        keys = keys64(wanted)
-        rows = np.minimum(np.searchsorted(self.key, keys), len(self) - 1)
+        keys, by_rank = keys64(wanted), self.order.by_rank
+        places = np.searchsorted(self.key, keys, sorter=by_rank if len(by_rank) else None)
+        places = np.minimum(places, len(self) - 1)
+        rows = by_rank[places] if len(by_rank) else places
         found = (self.key[rows] == keys) & (
             np.array(self.ids.take(rows), dtype=object) == np.array(wanted, dtype=object)
         )

@@ -1,7 +1,7 @@
 """Snapshots on disk: which file holds what. Knows no server.
 
-A folder holds `items.arrow`, `contexts.arrow`, `users.arrow` (ids, corpora and fields), `*.key.npy`, and for each
-relation and direction `RELATION.forward.indptr.npy`, `.indices.npy` and, where edges have them, `.time.npy` and
+A folder holds `items.arrow`, `contexts.arrow`, `users.arrow` (ids, corpora and fields; a dead row has no id and no
+corpus), `*.key.npy`, `*.order.npy` (the rows by key) where they are not in that order already, and for each relation and direction `RELATION.forward.indptr.npy`, `.indices.npy` and, where edges have them, `.time.npy` and
 `.value.npy`. All of them are memory-mapped when read.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.errors import CorruptFileError
 from engine.files import open_folder
 from engine.graph.snapshot import Relations, Snapshot
-from engine.graph.snapshot_columns import FieldColumn, IdColumn, NodeTable
+from engine.graph.snapshot_columns import DEAD, FieldColumn, IdColumn, NodeTable
 from engine.graph.snapshot_csr import Relation
 from engine.types import CSR
 
@@ -43,7 +43,10 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> dict[str, Any]:
 def write_nodes(folder: Path, kind: str, table: NodeTable) -> None:
     """Write one kind of node."""
     np.save(folder / f"{kind}.key.npy", table.key)
-    corpus = pa.DictionaryArray.from_arrays(pa.array(table.corpus, pa.int16()), pa.array(table.corpora, pa.string()))
+    if len(table.order.by_rank):
+        np.save(folder / f"{kind}.order.npy", table.order.by_rank)
+    codes = pa.array(table.corpus, pa.int16(), mask=~table.alive)
+    corpus = pa.DictionaryArray.from_arrays(codes, pa.array(table.corpora, pa.string()))
     columns: dict[str, Any] = {"id": table.ids.arrow, "corpus": corpus}
     metadata = {}
     for number, (name, column) in enumerate(table.fields.items()):
@@ -99,12 +102,14 @@ def _read_nodes(folder: Path, kind: str) -> NodeTable:
                 chunk.to_numpy(zero_copy_only=False) if field_kind == "numeric" else chunk,
             )
     corpus = _one_chunk(table["corpus"])
+    order = folder / f"{kind}.order.npy"
     return NodeTable(
         ids=IdColumn(_one_chunk(table["id"])),
         key=_map(folder / f"{kind}.key.npy"),
-        corpus=corpus.indices.to_numpy(zero_copy_only=False).astype(np.int16, copy=False),
+        corpus=corpus.indices.fill_null(DEAD).to_numpy(zero_copy_only=False).astype(np.int16, copy=False),
         corpora=corpus.dictionary.to_pylist(),
         fields=columns,
+        by_key=_map(order) if order.is_file() else None,
     )
 
 
@@ -135,7 +140,8 @@ def _map(path: Path) -> NDArray[Any]:
 def _check_shapes(snapshot: Snapshot) -> None:
     sizes = {kind: len(getattr(snapshot, kind)) for kind in NODE_KINDS}
     for kind in NODE_KINDS:
-        if len(getattr(snapshot, kind).ids) != sizes[kind]:
+        table: NodeTable = getattr(snapshot, kind)
+        if len(table.ids) != sizes[kind] or (table.by_key is not None and len(table.by_key) != sizes[kind]):
             raise CorruptFileError(
                 f"snapshot {snapshot.path}: {kind} have {sizes[kind]} keys but another number of ids"
             )

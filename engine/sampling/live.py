@@ -18,9 +18,8 @@ from engine.hashing import keys64
 from engine.sampling import kernels
 from engine.sampling.config import WalkConfig
 from engine.sampling.live_lists import NeighbourLists, Side, WatermarkMovedError
-from engine.sampling.walks import key_order
 from engine.settings import GraphMapping
-from engine.types import FloatArray, IndexArray, KeyArray
+from engine.types import FloatArray, IndexArray, KeyArray, KeyOrder
 
 TRIES = 3
 DEFAULT_CAPACITY = 16_000_000
@@ -154,7 +153,8 @@ class LiveSampler:
         items = self._lists.items
         idx = np.empty((len(starts), config.top_t), dtype=np.int32)
         weight = np.empty((len(starts), config.top_t), dtype=np.float32)
-        kernels.top(visits, *key_order(np.array(items.keys, dtype=np.uint64)), idx, weight)
+        order = KeyOrder.of(np.array(items.keys, dtype=np.uint64))
+        kernels.top(visits, order.rank, order.by_rank, idx, weight)
         return LiveNeighbourhoods([[items.ids[i] for i in row if i >= 0] for row in idx.tolist()], weight)
 
     def _visits(self, starts: IndexArray, keys: KeyArray, new_lists: Sequence[IndexArray]) -> IndexArray:

@@ -149,24 +149,14 @@ def _walk_and_count(graph: ItemContextGraph, starts: Starts, config: WalkConfig,
     total = len(starts.rows)
     idx = np.empty((total, config.top_t), dtype=np.int32)
     weight = np.empty((total, config.top_t), dtype=np.float32)
-    rank, by_rank = key_order(graph.item_key)
+    order = graph.item_order
 
     def work(part: Sequence[slice]) -> None:
         for block, visits in visits_in_blocks(graph, starts, config, part):
-            kernels.top(visits, rank, by_rank, idx[block], weight[block])
+            kernels.top(visits, order.rank, order.by_rank, idx[block], weight[block])
 
     in_threads(work, blocks_of(total, config), threads)
     return Neighbourhoods(idx, weight)
-
-
-def key_order(item_key: KeyArray) -> tuple[IndexArray, IndexArray]:
-    """Each row's rank by key, and the row at each rank; both empty where rows are in that order already."""
-    if (item_key[1:] > item_key[:-1]).all():
-        return _NONE, _NONE
-    by_rank = np.argsort(item_key, kind="stable").astype(np.int32)
-    rank = np.empty(len(item_key), dtype=np.int32)
-    rank[by_rank] = np.arange(len(item_key), dtype=np.int32)
-    return rank, by_rank
 
 
 def in_threads(work: Callable[[Sequence[slice]], None], blocks: Sequence[slice], threads: int | None) -> None:

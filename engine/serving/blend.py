@@ -90,7 +90,8 @@ class BlendMethod:
         allowed = rows_in(self._view, scope)
         reached = query.weights @ walk[:, allowed]
         met = reached > 0
-        by_walk = ranked(allowed[met], reached[met], pool).rows
+        order = self._view.items.order
+        by_walk = ranked(allowed[met], reached[met], pool, order).rows
         rows = np.union1d(self._nearest.search(query, scope, pool).rows, by_walk)
         cosine = query.vectors @ self._view.vectors[rows].T
         linked = known & self._has_edges[np.maximum(query.rows, 0)]
@@ -100,4 +101,4 @@ class BlendMethod:
             content[:, rows],
             linked[:, None] & self._has_edges[rows][None],
         )
-        return ranked(rows, np.asarray(query.weights @ scores, np.float32), count)
+        return ranked(rows, np.asarray(query.weights @ scores, np.float32), count, order)

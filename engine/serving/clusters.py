@@ -41,7 +41,7 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
     labels, centres = _cluster(means, min(wanted, len(users)), seed)
     order = np.argsort(-np.bincount(labels, minlength=len(centres)), kind="stable")
     origin = view.origin
-    about = max(TOP, min(_LABEL_ITEMS, len(view.items) // (2 * len(centres))))
+    about = max(TOP, min(_LABEL_ITEMS, view.items.num_alive // (2 * len(centres))))
     # What every cluster is near to says nothing of any of them: look at where a centre differs from the mean user.
     middle = means.mean(axis=0) if len(centres) > 1 else np.zeros(means.shape[1], np.float32)
     told = (
@@ -50,7 +50,7 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
         if (labels == at).any()
     )
     return UserClusters(
-        tuple(told), len(view.snapshot.users) - len(users), origin.generation, origin.watermark, origin.as_of
+        tuple(told), view.snapshot.users.num_alive - len(users), origin.generation, origin.watermark, origin.as_of
     )
 
 
@@ -89,9 +89,9 @@ def _cluster(means: FloatArray, count: int, seed: int) -> tuple[NDArray[np.int64
 def _told(
     view: View, number: int, users: NDArray[np.int64], means: FloatArray, centre: FloatArray, about: int
 ) -> UserCluster:
-    everything = np.arange(len(view.items))
-    near = ranked(everything, view.vectors @ centre, about)
-    nearest = ranked(users, means @ centre, TOP).rows
+    everything = np.flatnonzero(view.items.alive)
+    near = ranked(everything, (view.vectors @ centre)[everything], about, view.items.order)
+    nearest = ranked(users, means @ centre, TOP, view.snapshot.users.order).rows
     top = near.rows[:TOP]
     values = _telling_values(view, near.rows)
     items = tuple(
@@ -114,6 +114,6 @@ def _telling_values(view: View, rows: NDArray[np.int64]) -> list[str]:
         counts = pc.value_counts(pc.list_flatten(column.values))
         overall = {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
         for value, count in here.items():
-            share, base = count / len(rows), overall[value] / len(view.items)
+            share, base = count / len(rows), overall[value] / view.items.num_alive
             gains.append((-share * float(np.log(share / base)), f"{name}: {value}"))
     return [label for gain, label in sorted(gains)[:TOP] if gain < 0]

@@ -40,7 +40,7 @@ def explain(
     sizes = view.context_sizes
     if len(shared):
         # A small context says more about its items than a large one.
-        best = shared[np.lexsort((shared, sizes[shared]))][:MOST_PATHS]
+        best = shared[np.lexsort((view.contexts.order.ranks(shared), sizes[shared]))][:MOST_PATHS]
         paths: list[tuple[NodeRef, ...]] = [
             (_item(view, query[0]), _context(view, int(c)), _item(view, answer[0])) for c in best
         ]
@@ -58,7 +58,8 @@ def _two_steps(
 ) -> list[tuple[NodeRef, ...]]:
     items, via = _around(view, query[1], sizes)
     others, other_via = _around(view, answer[1], sizes)
-    between = np.intersect1d(items, others)[:MOST_PATHS]
+    between = np.intersect1d(items, others)
+    between = between[np.argsort(view.items.order.ranks(between))][:MOST_PATHS]
     paths: list[tuple[NodeRef, ...]] = []
     for middle in between.tolist():
         first, second = via[items == middle][0], other_via[others == middle][0]
@@ -79,7 +80,7 @@ def _around(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Items one step away and the context each was met in, from the smallest contexts."""
     near = np.unique(contexts)
-    near = near[np.argsort(sizes[near], kind="stable")][:_MOST_CONTEXTS]
+    near = near[np.lexsort((view.contexts.order.ranks(near), sizes[near]))][:_MOST_CONTEXTS]
     rows = [view.graph.context_to_item.row(int(context))[:_MOST_ITEMS] for context in near]
     met = np.concatenate([np.empty(0, np.int32), *rows])
     return met, np.repeat(near, [len(row) for row in rows]).astype(np.int32)

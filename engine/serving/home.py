@@ -90,7 +90,7 @@ def _by_interest(
     count: int,
 ) -> tuple[list[Candidate], dict[int, str]]:
     """Candidates of each interest up to its share of `count`; an item near to two interests belongs to the nearer."""
-    ids = recommender.view.items.ids
+    ids, order = recommender.view.items.ids, recommender.view.items.order
     nearest: dict[int, tuple[float, int]] = {}
     for number, interest in enumerate(interests):
         found = recommender.method("pinsage").search(
@@ -99,19 +99,20 @@ def _by_interest(
         for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
             if score > nearest.get(row, (-np.inf, 0))[0]:
                 nearest[row] = (score, number)
-    lists: list[list[tuple[float, int]]] = [[] for _ in interests]
-    for row, (score, number) in nearest.items():
-        lists[number].append((score, row))
-    taken: list[tuple[float, int]] = []
-    spare: list[tuple[float, int]] = []
+    lists: list[list[tuple[float, int, int]]] = [[] for _ in interests]
+    places_by_key = order.ranks(np.fromiter(nearest, np.int64, len(nearest))).tolist()
+    for place, (row, (score, number)) in zip(places_by_key, nearest.items(), strict=True):
+        lists[number].append((-score, place, row))
+    taken: list[tuple[float, int, int]] = []
+    spare: list[tuple[float, int, int]] = []
     for own, places in zip(lists, quotas([one.importance for one in interests], count), strict=True):
-        own.sort(key=lambda pair: (-pair[0], pair[1]))
+        own.sort()
         taken += own[:places]
         spare += own[places:]
-    spare.sort(key=lambda pair: (-pair[0], pair[1]))
+    spare.sort()
     taken += spare[: count - len(taken)]
-    medoids = {row: ids[int(rows[interests[nearest[row][1]].medoid])] for _, row in taken}
-    return [Candidate(row, score) for score, row in taken], medoids
+    medoids = {row: ids[int(rows[interests[nearest[row][1]].medoid])] for *_, row in taken}
+    return [Candidate(row, -negative) for negative, _, row in taken], medoids
 
 
 def _at(item_id: str, rows: IndexArray, vectors: FloatArray, interest: FoundInterest) -> Query:

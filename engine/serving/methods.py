@@ -60,7 +60,7 @@ class DenseMethod:
         rows = rows_in(self._view, scope)
         scores = merged[rows]
         told = scores > (0 if self._reach else -np.inf)
-        found = ranked(rows[told], scores[told], count)
+        found = ranked(rows[told], scores[told], count, self._view.items.order)
         return Found(found.rows, found.scores, self._reach if len(found.rows) < min(count, len(rows)) else None)
 
 
@@ -94,4 +94,5 @@ def methods_of(view: View, seed: int) -> dict[str, Callable[[], Method]]:
 def popular_rows(view: View, scope: Scope, count: int) -> Found:
     """The rows of the scope that most contexts hold, scored by log(1 + contexts)."""
     rows = rows_in(view, scope)
-    return ranked(rows, np.log1p(view.graph.item_to_context.degrees()[rows]).astype(np.float32), count)
+    scores = np.log1p(view.graph.item_to_context.degrees()[rows]).astype(np.float32)
+    return ranked(rows, scores, count, view.items.order)

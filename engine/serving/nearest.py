@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.serving.query import Found, Query, Scope, boost_cosines
 from engine.serving.view import View
-from engine.types import FloatArray
+from engine.types import FloatArray, KeyOrder
 
 EXACT_FACTOR = 30.0
 """What HNSW pays for a candidate over what a scan pays for a row, measured at 64 dimensions."""
@@ -32,7 +32,8 @@ class NearestMethod:
             return self._search_one(query.vectors, scope, count)
         found = [self._search_one(query.vectors[at : at + 1], scope, 2 * count).rows for at in range(len(query.ids))]
         rows = np.unique(np.concatenate(found))
-        return ranked(rows, boost_cosines(query.vectors @ self._view.vectors[rows].T, query.weights), count)
+        scores = boost_cosines(query.vectors @ self._view.vectors[rows].T, query.weights)
+        return ranked(rows, scores, count, self._view.items.order)
 
     def _search_one(self, vector: FloatArray, scope: Scope, count: int) -> Found:
         index = self._view.indexes[scope.corpus]
@@ -66,7 +67,7 @@ class NearestMethod:
 
     def _scan(self, vector: FloatArray, scope: Scope, count: int) -> Found:
         rows = rows_in(self._view, scope)
-        return ranked(rows, self._view.vectors[rows] @ vector[0], count)
+        return ranked(rows, self._view.vectors[rows] @ vector[0], count, self._view.items.order)
 
 
 def rows_in(view: View, scope: Scope) -> NDArray[np.int64]:
@@ -77,11 +78,11 @@ def rows_in(view: View, scope: Scope) -> NDArray[np.int64]:
     return rows[~np.isin(rows, np.fromiter(scope.excluded, np.int64, len(scope.excluded)))]
 
 
-def ranked(rows: NDArray[np.int64], scores: FloatArray, count: int) -> Found:
-    """The best `count` of some rows; equal scores go by row."""
+def ranked(rows: NDArray[np.int64], scores: FloatArray, count: int, order: KeyOrder) -> Found:
+    """The best `count` of some rows; equal scores go by key."""
     if len(rows) > count:
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         near = np.flatnonzero(scores >= least)
         rows, scores = rows[near], scores[near]
-    order = np.lexsort((rows, -scores))[:count]
-    return Found(rows[order], scores[order])
+    best = np.lexsort((order.ranks(rows), -scores))[:count]
+    return Found(rows[best], scores[best])

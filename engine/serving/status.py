@@ -34,7 +34,7 @@ def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], l
         watermark=serving.watermark,
         as_of=serving.as_of,
         behind=None if rev is None else max(0, rev - serving.watermark),
-        items=len(recommender.view.items),
+        items=recommender.view.items.num_alive,
         corpora=tuple(recommender.view.items.corpora),
         methods=recommender.methods,
         metrics=serving.metrics,

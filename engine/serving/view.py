@@ -92,7 +92,7 @@ class View:
     @functools.cached_property
     def item_ids(self) -> list[str]:
         """The ids by row, as Python's own strings: an answer needs them at once, and Arrow takes a microsecond for each."""
-        return list(self.items.ids.arrow.to_pylist())
+        return list(self.items.ids)
 
     @functools.cached_property
     def item_titles(self) -> list[str | None]:
@@ -108,7 +108,10 @@ class View:
     @functools.cached_property
     def item_rows(self) -> dict[str, int]:
         """Id -> row. A search among the keys would take an answer four times as long as this look-up."""
-        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+        rows = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        if self.items.num_alive < len(rows):
+            del rows[""]  # what dead rows have for an id
+        return rows
 
     def item_row(self, item_id: str) -> int:
         """The row of an item, or -1."""
@@ -149,7 +152,8 @@ class View:
         return [self.item_titles[row] for row in rows]
 
     def user_items(self, user: int) -> tuple[IndexArray, TimeArray | None]:
-        """The items a user took up, by interactions and by the contexts they own, oldest first where times are known.
+        """The items a user took up, by interactions and by the contexts they own, by key or, where times are known, oldest
+        first.
 
         Returns:
             int32 `[M]`, each once with its latest time, and int64 `[M]` epoch ms (None where nothing carries a time).
@@ -162,11 +166,11 @@ class View:
             times.append(_times(relations.saves.forward, int(context)))
         joined = np.concatenate(rows).astype(np.int32)
         if not any(part is not None for part in times):
-            return np.unique(joined).astype(np.int32), None
+            return joined[np.unique(self.items.order.ranks(joined), return_index=True)[1]], None
         when = np.concatenate(
             [np.full(len(r), -1, np.int64) if t is None else t for r, t in zip(rows, times, strict=True)]
         )
-        order = np.lexsort((when, joined))
+        order = np.lexsort((when, self.items.order.ranks(joined)))
         last = order[np.append(joined[order][1:] != joined[order][:-1], True)] if len(order) else order
         last = last[np.argsort(when[last], kind="stable")]
         return joined[last], when[last]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from engine.datasets.folder import DatasetTables
 from engine.errors import CorruptFileError, DataError, EmptyGraphError, GraphError, InputError, UnknownNameError
 from engine.files import atomic_folder
-from engine.graph.snapshot import Snapshot
-from engine.graph.snapshot_columns import field_column, node_table
+from engine.graph.snapshot import Relations, Snapshot
+from engine.graph.snapshot_columns import DEAD, IdColumn, NodeTable, field_column, node_table
 from engine.graph.snapshot_csr import NO_TIME, edge_rows, relation
 from engine.graph.snapshot_files import write_snapshot
 from engine.hashing import keys64
@@ -80,6 +81,34 @@ def test_rows_are_found_by_id_and_unknown_ids_are_not() -> None:
     assert [table.ids[int(row)] for row in rank[:5]] == names[:5]
     assert list(table.ids) == table.ids[:]
     assert node_table([])[0].index_of(["x"]).tolist() == [-1]
+
+
+def with_a_dead_row() -> NodeTable:
+    """Rows in an order of their own: p, q, r and s, of which q was removed."""
+    ids = pa.array(["p", None, "r", "s"], pa.large_string())
+    key = keys64(["p", "made up", "r", "s"])
+    fields = {"title": field_column("text", ["P", None, "R", "S"], name="title")}
+    return NodeTable(IdColumn(ids), key, np.array([0, DEAD, 1, 0], np.int16), ["organic", "ads"], fields)
+
+
+def test_rows_in_any_order_are_found_and_dead_ones_are_not(tmp_path: Path) -> None:
+    table = with_a_dead_row()
+    assert sorted(table.order.by_rank) == [0, 1, 2, 3]
+    pairs = node_table(["k", "l"])[0]
+    none = {name: relation(2, 2, *np.empty((2, 0))) for name in ("follows", "owns")}
+    none |= {name: relation(2, 4, *np.empty((2, 0))) for name in ("saves", "interactions")}
+    snapshot, facts = Snapshot(None, 0, table, pairs, pairs, Relations(**none)), dict[str, Any]()
+    with atomic_folder(tmp_path / "s", facts) as folder:
+        facts.update(write_snapshot(folder, snapshot))
+    for read in (table, Snapshot.open(tmp_path / "s").items):
+        assert read.index_of(["s", "q", "p", "", "made up", "r"]).tolist() == [3, -1, 0, -1, -1, 2]
+        assert (read.ids[1], read.ids[:], list(read.ids), read.ids.take(np.array([3, 1]))) == (
+            "", ["p", "", "r", "s"], ["p", "", "r", "s"], ["s", ""],
+        )  # fmt: skip
+        assert (read.alive.tolist(), read.num_alive, len(read)) == ([True, False, True, True], 3, 4)
+        assert read.key[read.order.by_rank].tolist() == sorted(table.key.tolist())
+        assert read.order.ranks(read.order.by_rank).tolist() == [0, 1, 2, 3]
+        assert read.corpus.tolist() == [0, DEAD, 1, 0]
 
 
 def test_two_nodes_with_one_id_are_refused() -> None:
