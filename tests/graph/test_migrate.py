@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,23 @@ def test_each_corpus_label_of_a_mapping_gets_its_constraint_and_a_new_mapping_ru
     assert {("Pin", "pin id"), ("The `Ad`; x", "pin id"), ("Item", "item_id")} <= constraints(graph)
     assert migrate(graph, mapping) == ()
     assert migrate(graph, MAPPING) == ()
+
+
+@pytest.mark.graph
+def test_engines_that_start_at_once_all_find_the_schema_made(graph: Graph, tmp_path: Path) -> None:
+    lines = [f"CREATE INDEX IF NOT EXISTS FOR (n:_Raced) ON (n.p{number});" for number in range(12)]
+    folder = write(tmp_path / "m", V0001__raced="\n".join(lines) + "\n")
+    together = threading.Barrier(4)
+
+    def start() -> None:
+        together.wait()
+        migrate(graph, MAPPING, folder)
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(start) for _ in range(4)]:
+            one.result()
+    made = graph.read("SHOW INDEXES YIELD labelsOrTypes WHERE labelsOrTypes = ['_Raced'] RETURN count(*) AS made")
+    assert made[0]["made"] == len(lines)
 
 
 @pytest.mark.graph
