@@ -1,6 +1,6 @@
 """The registry: what exists, what serves, who works on it and what was done. SQLAlchemy is imported here alone."""
 
-from engine.registry.generations import Generation, GenerationKind, GenerationState, Publication
+from engine.registry.generation import Generation, GenerationKind, GenerationState, Publication
 from engine.registry.leases import Held, Lease, holder_name
 from engine.registry.receipts import Receipt, ReceiptState
 from engine.registry.runs import Job, Outcome, Recorder, Run

@@ -2,96 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.errors import InputError, NotReadyError, SupersededError, UnknownNameError
+from engine.errors import InputError, NotReadyError, SupersededError
 from engine.registry.database import Database, utc_now
+from engine.registry.generation import (
+    Generation,
+    GenerationKind,
+    GenerationState,
+    Publication,
+    generation_of,
+    name_of,
+    row_of,
+)
 from engine.registry.leases import Lease, check_token
 from engine.registry.tables import WORDS, GenerationRow, PublicationRow, ServingRow, ShadowRow
 
 _SLOT = "live"
-
-GenerationKind = Literal["full", "delta"]
-
-
-class GenerationState(StrEnum):
-    """Where a generation is in its life. Which published one serves is told apart: see `Generations.serving`.
-
-    `BUILDING -> READY -> PUBLISHED -> DELETED`; a generation that does not make it is FAILED. A DELETED one is a row
-    without files: it can neither be opened nor serve again.
-    """
-
-    BUILDING = "building"
-    READY = "ready"
-    PUBLISHED = "published"
-    FAILED = "failed"
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One immutable published set, as the registry knows it.
-
-    Attributes:
-        id: its name in every answer, such as "g0007".
-        kind: "full" was built from nothing, "delta" from its parent and the changes since.
-        parent: id of the generation it was made from; None for a full one.
-        model, seed: of the checkpoint that made its vectors; None where it was given vectors.
-        training: number of the training run whose model it holds.
-        published_at: when it first served; `retired_at` when another one took over.
-        as_of: the graph was read at this time or later; `watermark` is the rev up to which it is true.
-        metrics: what was measured before publishing.
-        certificate: how far its vectors may be from an exact refresh: `largest_error`, the largest account of skipped
-            change (Euclidean, of unit vectors), and `skipped`, how many nodes have one. None is exact.
-        files: path in the folder -> {"bytes", "sha256"}.
-        path, snapshot_path: folders.
-        reason: why it failed, where it did.
-    """
-
-    id: str
-    state: GenerationState
-    kind: GenerationKind
-    parent: str | None
-    model: str | None
-    seed: int | None
-    training: int | None
-    created_at: datetime
-    published_at: datetime | None
-    retired_at: datetime | None
-    as_of: datetime
-    watermark: int
-    config: dict[str, Any]
-    metrics: dict[str, Any]
-    certificate: dict[str, Any] | None
-    files: dict[str, Any]
-    snapshot_path: Path
-    path: Path
-    reason: str | None
-    serving: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One flip of what serves.
-
-    Attributes:
-        cause: "build", "refresh", "rollback", "promote", ...
-        token: of the lease it was made under, where there was one.
-    """
-
-    generation: str
-    replaced: str | None
-    cause: str
-    token: int | None
-    at: datetime
 
 
 class Generations:
@@ -140,7 +72,7 @@ class Generations:
             session.flush()
             row.path = str(folder / name_of(row.number))
             session.flush()
-            return _generation(row, None)
+            return generation_of(row, None)
 
     def ready(
         self,
@@ -162,7 +94,7 @@ class Generations:
                 raise InputError(f"generation {generation_id} is {row.state}, not being built")
             row.state, row.metrics, row.files, row.certificate = GenerationState.READY, metrics, files, certificate
             session.flush()
-            return _generation(row, _serving(session))
+            return generation_of(row, _serving(session))
 
     def publish(
         self, generation_id: str, *, cause: str = "build", lease: Lease | None = None, replaces: str | None = None
@@ -194,7 +126,7 @@ class Generations:
                     f"{generation_id} was made from {replaces}, but {now} serves by now: {generation_id} is not published"
                 )
             self._flip(session, row, served, cause, lease)
-            return _generation(row, row.number)
+            return generation_of(row, row.number)
 
     def rollback(self, generation_id: str | None = None) -> Generation:
         """Let an earlier generation serve again.
@@ -229,7 +161,7 @@ class Generations:
                     f"generation {generation_id} is {row.state}: only one that served can be rolled back to"
                 )
             self._flip(session, row, served, "rollback", None)
-            return _generation(row, row.number)
+            return generation_of(row, row.number)
 
     def fail(self, generation_id: str, reason: str) -> None:
         """Mark a generation that did not make it, and say why.
@@ -258,7 +190,7 @@ class Generations:
                 raise InputError(f"generation {generation_id} runs as a shadow: it cannot be deleted")
             row.state = GenerationState.DELETED
             session.flush()
-            return _generation(row, _serving(session))
+            return generation_of(row, _serving(session))
 
     def serving(self) -> Generation | None:
         """The generation that answers, or None before the first is published."""
@@ -268,7 +200,7 @@ class Generations:
                 .join(ServingRow, ServingRow.generation == GenerationRow.number)
                 .where(ServingRow.slot == _SLOT)
             )
-            return _generation(row, row.number) if row else None
+            return generation_of(row, row.number) if row else None
 
     def serving_id(self) -> str | None:
         """Only the id of `serving`, cheaply: what a reader asks again and again."""
@@ -281,7 +213,7 @@ class Generations:
         with self._database.read() as session:
             live = _serving(session)
             rows = session.scalars(select(GenerationRow).order_by(GenerationRow.number.desc()))
-            return tuple(_generation(row, live) for row in rows)
+            return tuple(generation_of(row, live) for row in rows)
 
     def get(self, generation_id: str) -> Generation:
         """One generation.
@@ -290,7 +222,7 @@ class Generations:
             UnknownNameError: there is no such generation.
         """
         with self._database.read() as session:
-            return _generation(row_of(session, generation_id), _serving(session))
+            return generation_of(row_of(session, generation_id), _serving(session))
 
     def publications(self, limit: int = 100) -> tuple[Publication, ...]:
         """The last flips, newest first."""
@@ -319,50 +251,5 @@ class Generations:
         session.add(PublicationRow(generation=row.number, replaced=served, cause=cause[:64], token=token, at=now))
 
 
-def name_of(number: int) -> str:
-    """The id of a generation's row."""
-    return f"g{number:04d}"
-
-
-def row_of(session: Session, generation_id: str) -> GenerationRow:
-    """The row of an id.
-
-    Raises:
-        UnknownNameError: there is no such generation.
-    """
-    matched = re.fullmatch(r"g(\d{1,9})", generation_id)
-    row = session.get(GenerationRow, int(matched[1])) if matched else None
-    if row is None:
-        raise UnknownNameError(
-            f"there is no generation {generation_id!r}", hint="`engine generations list` shows them."
-        )
-    return row
-
-
 def _serving(session: Session) -> int | None:
     return session.scalar(select(ServingRow.generation).where(ServingRow.slot == _SLOT))
-
-
-def _generation(row: GenerationRow, serving: int | None) -> Generation:
-    return Generation(
-        id=name_of(row.number),
-        state=GenerationState(row.state),
-        kind="delta" if row.kind == "delta" else "full",
-        parent=None if row.parent is None else name_of(row.parent),
-        model=row.model,
-        seed=row.seed,
-        training=row.training,
-        created_at=row.created_at,
-        published_at=row.published_at,
-        retired_at=row.retired_at,
-        as_of=row.as_of,
-        watermark=row.watermark,
-        config=row.config,
-        metrics=row.metrics,
-        certificate=row.certificate,
-        files=row.files,
-        snapshot_path=Path(row.snapshot_path),
-        path=Path(row.path),
-        reason=row.reason,
-        serving=row.number == serving,
-    )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import EngineError, UnknownNameError
 from engine.registry.database import Database, utc_now
-from engine.registry.generations import name_of, row_of
+from engine.registry.generation import name_of, row_of
 from engine.registry.leases import holder_name
 from engine.registry.tables import WORDS, RunRow
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from engine.registry.database import Database, utc_now
-from engine.registry.generations import name_of, row_of
+from engine.registry.generation import name_of, row_of
 from engine.registry.tables import QualityRow
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import InputError
 from engine.registry.database import Database, utc_now
-from engine.registry.generations import GenerationState, name_of, row_of
+from engine.registry.generation import GenerationState, name_of, row_of
 from engine.registry.tables import WORDS, ShadowRow, ShadowSampleRow
 
 

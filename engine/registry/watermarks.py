@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from engine.registry.database import Database, utc_now
-from engine.registry.generations import GenerationState
+from engine.registry.generation import GenerationState
 from engine.registry.tables import ConsumerRow, GenerationRow
 
 
