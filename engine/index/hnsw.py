@@ -14,7 +14,7 @@ import hnswlib
 import numpy as np
 
 from engine.errors import CorruptFileError, DiskFullError, InputError
-from engine.files import atomic_folder, open_folder
+from engine.files import Checked, atomic_folder, open_folder
 from engine.index.exact import top_of
 from engine.index.locks import ReadWriteLock
 from engine.index.protocol import Hits, LabelArray, check_k, check_labels, check_vectors, empty_hits
@@ -22,7 +22,7 @@ from engine.progress import progress
 from engine.types import FloatArray
 
 FORMAT = 1
-_FILE = "index.bin"
+FILE = "index.bin"
 _BUILD_BLOCK = 10_000
 
 
@@ -117,6 +117,25 @@ class HnswIndex:
             top_of(queries @ self._graph.get_items(live).T, live, hits)
         return hits
 
+    def labels(self) -> LabelArray:
+        """The labels that can be found, increasing."""
+        with self._lock.reading:
+            return self._live()
+
+    def vectors_of(self, labels: LabelArray) -> FloatArray:
+        """The vectors as they lie in the graph, float32 `[n, dim]`.
+
+        Raises:
+            InputError: a label that is not in the index.
+        """
+        if not len(labels):
+            return np.empty((0, self.dim), np.float32)
+        with self._lock.reading:
+            try:
+                return np.asarray(self._graph.get_items(labels), dtype=np.float32)
+            except RuntimeError as error:
+                raise InputError(f"one of {len(labels):,} labels is not in the index") from error
+
     def _live(self) -> LabelArray:
         known = np.sort(np.asarray(self._graph.get_ids_list(), dtype=np.int64))
         return known[~np.isin(known, list(self._removed))] if self._removed else known
@@ -162,7 +181,7 @@ class HnswIndex:
                 "removed": sorted(self._removed),
             }
             with atomic_folder(path, facts) as folder:
-                file = folder / _FILE
+                file = folder / FILE
                 self._graph.save_index(str(file))
                 # hnswlib says nothing when the disk is full.
                 if file.stat().st_size != int(self._graph.index_file_size()):
@@ -174,13 +193,17 @@ class HnswIndex:
                     raise CorruptFileError(f"the index {path} does not read back as it was written")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """See `VectorIndex.load`."""
-        facts = open_folder(path, what="index")
+    def load(cls, path: Path, checked: Checked | None = None) -> Self:
+        """See `VectorIndex.load`.
+
+        Args:
+            checked: knows the checksums that were computed already.
+        """
+        facts = open_folder(path, what="index", checked=checked)
         if (facts.get("kind"), facts.get("format")) != ("hnsw", FORMAT):
             raise CorruptFileError(f"index {path}: not an HNSW index of format {FORMAT}")
         config = HnswConfig(**facts["config"])
-        graph = _read(path / _FILE, int(facts["dim"]))
+        graph = _read(path / FILE, int(facts["dim"]))
         graph.set_ef(config.ef)
         graph.set_num_threads(config.threads)
         return cls(graph, config, set(facts["removed"]))

@@ -35,8 +35,8 @@ class Hits(NamedTuple):
 
 
 @runtime_checkable
-class VectorIndex(Protocol):
-    """An index that may be queried from any number of threads while another adds and removes."""
+class SearchIndex(Protocol):
+    """An index that may be queried from any number of threads."""
 
     @property
     def dim(self) -> int:
@@ -48,7 +48,7 @@ class VectorIndex(Protocol):
         ...
 
     def query(self, vectors: FloatArray, k: int, ef: int | None = None) -> Hits:
-        """The `k` best labels of each row of `vectors`, float32 `[B, dim]`.
+        """The `k` best labels of each row of `vectors`, float32 `[B, dim]`; k of them wherever there are as many.
 
         Args:
             ef: search breadth where the index is approximate; None takes the index's own.
@@ -57,6 +57,11 @@ class VectorIndex(Protocol):
             InputError: a vector of the wrong width or with NaN, or k below 1. Fewer than k vectors are no error.
         """
         ...
+
+
+@runtime_checkable
+class VectorIndex(SearchIndex, Protocol):
+    """An index that changes: any number of threads may query it while another adds and removes."""
 
     def add(self, vectors: FloatArray, labels: LabelArray) -> None:
         """Insert float32 `[n, dim]`, or replace where a label is already there.

@@ -11,13 +11,13 @@ import numpy as np
 
 from engine.index.exact import ExactIndex
 from engine.index.hnsw import HnswIndex
-from engine.index.protocol import NO_LABEL, VectorIndex
+from engine.index.protocol import NO_LABEL, SearchIndex
 from engine.types import FloatArray
 
 log = logging.getLogger(__name__)
 
 
-def ann_recall(index: VectorIndex, exact: VectorIndex, queries: FloatArray, k: int) -> float:
+def ann_recall(index: SearchIndex, exact: SearchIndex, queries: FloatArray, k: int) -> float:
     """The share of the exact `k` best that `index` finds, over all `queries` `[B, dim]`; 1.0 where there is nothing to find.
 
     A vector that scores as well as the exact k-th best counts as found, so that equal vectors do no harm.
