@@ -10,7 +10,7 @@ import typer
 from engine.errors import QueryError
 
 if TYPE_CHECKING:
-    from engine.graph.queries import Query
+    from engine.graph.query_files import Query
 
 Given = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="The query's parameters.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -82,7 +82,7 @@ def parse_values(query: Query, given: list[str]) -> dict[str, Any]:
     Raises:
         QueryError: a word without `=`, or a value that is not of its type.
     """
-    from engine.graph.queries import LIST_TYPES
+    from engine.graph.query_files import LIST_TYPES
 
     types = {param.name: param for param in query.params}
     values: dict[str, Any] = {}

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.datasets.folder_batch import Batch
 from engine.datasets.folder_check import CheckReport, Known, check_tables
-from engine.datasets.folder_read import Batch, read_table
+from engine.datasets.folder_read import read_table
 from engine.datasets.folder_spec import TABLES, DatasetSpec, FieldKind, TableName, TableSpec, read_spec
 from engine.datasets.folder_vectors import VectorFile, open_vectors
 from engine.errors import DataError, UnknownNameError

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.datasets.folder_batch import Batch, Reject
 from engine.datasets.folder_digests import Bits, Spill, digests, edge_digests
-from engine.datasets.folder_read import Batch, Reject, read_table
+from engine.datasets.folder_read import read_table
 from engine.datasets.folder_rejects import Rejects
 from engine.datasets.folder_spec import ENDPOINTS, NODE_TABLES, REQUIRED, TableName, TableSpec
 from engine.datasets.folder_vectors import VectorFile

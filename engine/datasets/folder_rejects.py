@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from engine.datasets.folder_read import Reject
+from engine.datasets.folder_batch import Reject
 from engine.errors import DataError, RejectsError
 
 SHOWN = 5

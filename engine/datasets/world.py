@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.datasets.world_draws import Generator, Shelf, Wish, draw, power_law
 from engine.errors import InputError
 from engine.types import FloatArray, IndexArray, TimeArray
 
@@ -39,8 +40,6 @@ BEGIN_MS = 1_672_531_200_000
 SPAN_MS = 2 * 365 * 86_400_000
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
-
-Generator = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,62 +138,6 @@ class World:
     arrival_saves: Edges
 
 
-def _power_law(rng: Generator, n: int, exponent: float) -> NDArray[np.float64]:
-    """Weights rank^-exponent in random order, `[n]`, summing to 1."""
-    weights = np.arange(1, n + 1, dtype=np.float64) ** -exponent
-    rng.shuffle(weights)
-    return np.asarray(weights / weights.sum())
-
-
-def _draw(rng: Generator, weights: NDArray[np.float64], n: int) -> IndexArray:
-    """`n` row numbers with replacement, by weight."""
-    drawn = np.searchsorted(np.cumsum(weights), rng.random(n), side="right")
-    return np.asarray(np.minimum(drawn, len(weights) - 1), dtype=np.int32)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What pins are looked for, int32 `[n]` each."""
-
-    topic: IndexArray
-    subject: IndexArray
-    taste: IndexArray
-
-
-class _Shelf:
-    """Draws pins by popularity from a (topic, subject, taste), a (topic, subject), a topic, or all, many at once.
-
-    Pins are laid out in that order, so that each of these is a range of one cumulative sum.
-    """
-
-    def __init__(self, pins: _Wish, weight: NDArray[np.float64], shape: tuple[int, int, int]) -> None:
-        self._shape = shape
-        cell = np.ravel_multi_index((pins.topic, pins.subject, pins.taste), shape)
-        self._order = np.argsort(cell, kind="stable")
-        self._cumulative = np.concatenate([[0.0], np.cumsum(weight[self._order])])
-        self._starts = np.searchsorted(cell[self._order], np.arange(np.prod(shape) + 1))
-
-    def draw(self, rng: Generator, wish: _Wish, fit: float, near: float, stray: float) -> IndexArray:
-        """One pin for each wish; where there is none that narrow, the next wider range has to do.
-
-        Returns:
-            int32 `[len(wish.topic)]`.
-        """
-        _, subjects, tastes = self._shape
-        luck = rng.random(len(wish.topic))
-        cell = np.ravel_multi_index((wish.topic, wish.subject, wish.taste), self._shape)
-        low, high = self._starts[cell], self._starts[cell + 1]
-        for width, beyond in ((tastes, fit), (subjects * tastes, fit + near)):
-            wider = (luck >= beyond) | (low == high)
-            first = cell // width * width
-            low, high = np.where(wider, self._starts[first], low), np.where(wider, self._starts[first + width], high)
-        anything = (luck >= 1 - stray) | (low == high)
-        low, high = np.where(anything, 0, low), np.where(anything, len(self._order), high)
-        begin, end = self._cumulative[low], self._cumulative[high]
-        at = np.searchsorted(self._cumulative, begin + rng.random(len(luck)) * (end - begin), side="right") - 1
-        return np.asarray(self._order[np.clip(at, low, high - 1)], dtype=np.int32)
-
-
 def build_world(config: WorldConfig, domain_of_topic: IndexArray) -> World:
     """Draw a world. The same configuration gives the same arrays.
 
@@ -208,17 +151,17 @@ def build_world(config: WorldConfig, domain_of_topic: IndexArray) -> World:
         np.random.default_rng([config.seed, stream]) for stream in range(8)
     )
 
-    corpus = _draw(pins, np.array(list(CORPORA.values())), total)
+    corpus = draw(pins, np.array(list(CORPORA.values())), total)
     corpus[config.items :] = 0
-    topic = _draw(pins, _power_law(pins, topics, 0.5), total)
+    topic = draw(pins, power_law(pins, topics, 0.5), total)
     subject = pins.integers(SUBJECTS, size=total, dtype=np.int32)
     taste = pins.integers(tastes, size=total, dtype=np.int32)
-    weight = _power_law(pins, config.items, config.popularity) * np.where(corpus[: config.items] == 0, 1.0, 1 / 3)
+    weight = power_law(pins, config.items, config.popularity) * np.where(corpus[: config.items] == 0, 1.0, 1 / 3)
     there = slice(config.items)
-    shelf = _Shelf(_Wish(topic[there], subject[there], taste[there]), weight, (topics, SUBJECTS, tastes))
+    shelf = Shelf(Wish(topic[there], subject[there], taste[there]), weight, (topics, SUBJECTS, tastes))
 
     wishes, user_taste, activity = _people(people, config.users, domain_of_topic, tastes)
-    owner = _draw(boards, activity, config.boards)
+    owner = draw(boards, activity, config.boards)
     board_topic = wishes[owner, boards.integers(wishes.shape[1], size=config.boards)]
     board_topic = np.where(boards.random(config.boards) < 0.9, board_topic, boards.integers(topics, size=config.boards))
     second = np.where(
@@ -255,11 +198,11 @@ def _people(
     other = np.where(rng.random(users) < 0.5, first, rng.integers(len(domain_of_topic), size=users)).astype(np.int32)
     anchors = (first, first, other, other)
     wishes = np.stack([first, *(_sibling(rng, anchor, domain_of_topic) for anchor in anchors)], axis=1)
-    return wishes, rng.integers(tastes, size=users, dtype=np.int32), _power_law(rng, users, 0.5)
+    return wishes, rng.integers(tastes, size=users, dtype=np.int32), power_law(rng, users, 0.5)
 
 
 def _fill_boards(
-    rng: Generator, config: WorldConfig, shelf: _Shelf, first: IndexArray, second: IndexArray, taste: IndexArray
+    rng: Generator, config: WorldConfig, shelf: Shelf, first: IndexArray, second: IndexArray, taste: IndexArray
 ) -> Edges:
     sigma = 0.8
     mean = np.log(config.board_size) - sigma**2 / 2
@@ -272,7 +215,7 @@ def _fill_boards(
     liked = np.argsort(rng.random((config.boards, 2, SUBJECTS)), axis=2)[:, :, :BOARD_SUBJECTS].astype(np.int32)
     which = rng.integers(BOARD_SUBJECTS, size=session[-1] + 1)[session]
     subject = liked[board, on_second.astype(np.int32), which]
-    wish = _Wish(np.where(on_second, second[board], first[board]), subject, taste[board])
+    wish = Wish(np.where(on_second, second[board], first[board]), subject, taste[board])
     item = shelf.draw(rng, wish, config.fit, config.near, config.stray)
 
     starts_session = np.concatenate([[True], session[1:] != session[:-1]])
@@ -286,15 +229,15 @@ def _fill_boards(
 def _look_around(
     rng: Generator,
     config: WorldConfig,
-    shelf: _Shelf,
+    shelf: Shelf,
     wishes: IndexArray,
     taste: IndexArray,
     activity: NDArray[np.float64],
 ) -> Edges:
     count = 2 * config.items
-    user = _draw(rng, activity, count)
+    user = draw(rng, activity, count)
     subject = rng.integers(SUBJECTS, size=count, dtype=np.int32)
-    wish = _Wish(wishes[user, rng.integers(wishes.shape[1], size=count)], subject, taste[user])
+    wish = Wish(wishes[user, rng.integers(wishes.shape[1], size=count)], subject, taste[user])
     item = shelf.draw(rng, wish, fit=0.3, near=0.3, stray=0.2)
     return _tidy(user, item, BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64), config.items)
 
@@ -304,8 +247,8 @@ def _follow(rng: Generator, first_topic: IndexArray, activity: NDArray[np.float6
     count = 8 * users
     follower = rng.integers(users, size=count, dtype=np.int32)
     any_user, any_wish = np.zeros(users, np.int32), np.zeros(count, np.int32)
-    shelf = _Shelf(_Wish(first_topic, any_user, any_user), activity, (int(first_topic.max()) + 1, 1, 1))
-    followed = shelf.draw(rng, _Wish(first_topic[follower], any_wish, any_wish), fit=0.7, near=0.0, stray=0.3)
+    shelf = Shelf(Wish(first_topic, any_user, any_user), activity, (int(first_topic.max()) + 1, 1, 1))
+    followed = shelf.draw(rng, Wish(first_topic[follower], any_wish, any_wish), fit=0.7, near=0.0, stray=0.3)
     time = BEGIN_MS + (rng.random(count) * (SPAN_MS - DAY_MS)).astype(np.int64)
     others = follower != followed
     return _tidy(follower[others], followed[others], time[others], users)

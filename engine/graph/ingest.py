@@ -10,32 +10,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import cast
 
 from engine.datasets.folder import DatasetFolder
+from engine.datasets.folder_batch import Batch
 from engine.datasets.folder_check import CheckReport
-from engine.datasets.folder_read import Batch
-from engine.datasets.folder_spec import NODE_TABLES, REQUIRED, TableName
+from engine.datasets.folder_spec import NODE_TABLES, TableName
 from engine.datasets.folder_vectors import VectorFile
-from engine.errors import DataError
-from engine.files import sha256_file
 from engine.graph.connection import Graph, Run
-from engine.graph.mapping import mapping_digest
+from engine.graph.ingest_check import KnownIds, check_names, load_digest
+from engine.graph.ingest_rows import edge_rows, node_rows, owned_contexts
 from engine.graph.migrate import migrate
 from engine.graph.queries import load_queries
 from engine.graph.state import next_rev, read_state, save_fields, state_in
 from engine.graph.write_batches import (
-    EdgeKind,
-    EdgeRows,
-    NodeKind,
-    NodeRows,
-    known_ids,
-    vector_bytes,
     write_edges,
     write_nodes,
 )
@@ -45,8 +35,6 @@ from engine.settings import GraphMapping, Settings
 
 EDGE_BATCH = 10_000
 NODE_BATCH = 2_000
-KNOWN_BATCH = 10_000
-VALUE_COLUMN: dict[TableName, str] = {"interactions": "rating", "follows": "weight"}
 ORDER: tuple[TableName, ...] = ("users", "items", "contexts", "saves", "interactions", "follows")
 """Users first: contexts name their owners."""
 _DONE = "done"
@@ -114,13 +102,13 @@ def ingest(
     started = time.monotonic()
     data = folder if isinstance(folder, DatasetFolder) else DatasetFolder.open(folder)
     mapping = settings.graph.mapping
-    _check_names(data, mapping)
+    check_names(data, mapping)
     migrate(graph, mapping)
-    load = _Load(graph, mapping, data, _load_digest(data, mapping, max_rejects), batch_size)
+    load = _Load(graph, mapping, data, load_digest(data, mapping, max_rejects), batch_size)
     if load.is_finished():
         return IngestReport(read_state(graph).rev, seconds=time.monotonic() - started, unchanged=True)
     rejects_path = rejects_path or settings.home / "rejects" / f"{data.path.resolve().name}.csv"
-    known = _KnownIds(graph, mapping)
+    known = KnownIds(graph, mapping)
     work_folder = settings.home / "tmp"
     work_folder.mkdir(parents=True, exist_ok=True)
     checking = time.monotonic()
@@ -216,17 +204,15 @@ class _Load:
         else:
             begins = before.step != table
             create = alone and (self._is_empty(run, table) if begins else before.create)
-            changed = write_edges(run, self.mapping, _edge_rows(table, batch), rev, create=create)
+            changed = write_edges(run, self.mapping, edge_rows(table, batch), rev, create=create)
         checkpoint = _Checkpoint(table, batch.end, create, rev)
         self._record(run, checkpoint)
         return changed, checkpoint
 
     def _write_nodes(self, run: Run, table: TableName, batch: Batch, vectors: dict[str, VectorFile], rev: int) -> int:
-        changed = write_nodes(run, self.mapping, _node_rows(table, batch, vectors), rev)
+        changed = write_nodes(run, self.mapping, node_rows(table, batch, vectors), rev)
         if table == "contexts":
-            owned = [(o, c) for o, c in zip(*_owners(batch), strict=True) if o is not None]
-            edges = EdgeRows("owns", [owner for owner, _ in owned], [context for _, context in owned])
-            changed += write_edges(run, self.mapping, edges, rev)
+            changed += write_edges(run, self.mapping, owned_contexts(batch), rev)
         return changed
 
     def _is_empty(self, run: Run, table: TableName) -> bool:
@@ -249,90 +235,3 @@ def _fingerprint(graph: Graph, mapping: GraphMapping) -> str:
     """The rev and the counts of the graph: equal while nobody adds or removes anything."""
     row = graph.read(load_queries()["engine/fingerprint"].render(mapping))[0]
     return digest(row)
-
-
-def _check_names(data: DatasetFolder, mapping: GraphMapping) -> None:
-    """Refuse fields that the mapping uses for something else, and values that it has no property for."""
-    taken = {
-        "items": {mapping.items.id, mapping.items.corpus},
-        "contexts": {mapping.contexts.id},
-        "users": {mapping.users.id},
-    }
-    for name, spec in data.spec.tables.items():
-        for column in (*spec.fields, *spec.vectors):
-            if column in taken.get(name, set()):
-                raise DataError(f"{data.spec.path}: field {column!r} of {name} is an id or corpus in graph.mapping")
-    for table, column in VALUE_COLUMN.items():
-        edge = mapping.interactions if table == "interactions" else mapping.follows
-        declared = data.spec.tables.get(table)
-        if declared and edge.value is None and column not in declared.ignore:
-            raise DataError(
-                f"{data.spec.path}: {table} may have a {column}, and graph.mapping.{table}.value names no property for it",
-                hint=f"Name one, or put {column} into {table}.ignore.",
-            )
-
-
-def _load_digest(data: DatasetFolder, mapping: GraphMapping, max_rejects: int) -> str:
-    """Equal for loads of the same content by the same mapping."""
-    files: dict[str, Any] = {}
-    for name, spec in data.spec.tables.items():
-        paths = [*spec.files, *(path for parts in spec.vectors.values() for path in parts)]
-        files[name] = [[path.suffix, sha256_file(path)] for path in paths]
-        files[f"{name}.fields"] = [spec.fields, list(spec.vectors), sorted(spec.ignore)]
-    return digest([files, mapping_digest(mapping), max_rejects])
-
-
-class _KnownIds:
-    """Asks the graph which ids it has, and keeps so many of the answers, for edges name the same nodes again and again."""
-
-    KEPT = 200_000
-
-    def __init__(self, graph: Graph, mapping: GraphMapping) -> None:
-        self.graph = graph
-        self.mapping = mapping
-        self._kept: dict[TableName, set[str]] = {}
-
-    def __call__(self, table: TableName, ids: Collection[str]) -> set[str]:
-        kept = self._kept.setdefault(table, set())
-        found = kept.intersection(ids)
-        wanted = [node_id for node_id in ids if node_id not in found]
-        for at in range(0, len(wanted), KNOWN_BATCH):
-            found |= known_ids(self.graph.read, self.mapping, cast(NodeKind, table), wanted[at : at + KNOWN_BATCH])
-        if len(kept) > self.KEPT:
-            kept.clear()
-        kept |= found
-        return found
-
-
-def _node_rows(table: TableName, batch: Batch, vectors: dict[str, VectorFile]) -> NodeRows:
-    (id_column,) = REQUIRED[table]
-    columns = {n: v for n, v in batch.columns.items() if n not in (id_column, "corpus", "owner_id")}
-    rows = np.array(batch.rows, dtype=np.int64)
-    for name, vector in vectors.items():
-        columns[name] = [vector_bytes(values) for values in vector.take(rows)]
-    names = list(columns)
-    sets: Iterator[dict[str, Any]]
-    sets = (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    return NodeRows(
-        cast(NodeKind, table),
-        batch.columns[id_column],
-        list(sets) if names else [{} for _ in batch.rows],
-        batch.columns.get("corpus"),
-    )
-
-
-def _owners(batch: Batch) -> tuple[list[str | None], list[str]]:
-    contexts = batch.columns["context_id"]
-    return batch.columns.get("owner_id") or [None] * len(contexts), contexts
-
-
-def _edge_rows(table: TableName, batch: Batch) -> EdgeRows:
-    source, target = REQUIRED[table]
-    value = VALUE_COLUMN.get(table)
-    return EdgeRows(
-        cast(EdgeKind, table),
-        batch.columns[source],
-        batch.columns[target],
-        batch.columns.get("time"),
-        batch.columns.get(value) if value else None,
-    )

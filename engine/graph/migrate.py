@@ -18,7 +18,8 @@ from engine.assets import asset_folder
 from engine.errors import GraphError, MigrationError
 from engine.graph.connection import RETRY_S, Graph
 from engine.graph.mapping import PlaceholderError, check_mapping, item_labels, mapping_digest, quote
-from engine.graph.queries import load_queries, render
+from engine.graph.queries import load_queries
+from engine.graph.query_files import render
 from engine.settings import GraphMapping
 
 _FILE = re.compile(r"V(\d{4})__([a-z0-9_]+)\.cypher")

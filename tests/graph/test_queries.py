@@ -9,7 +9,8 @@ import pytest
 
 from engine.graph.connection import Graph
 from engine.graph.migrate import migrate
-from engine.graph.queries import Query, load_queries, run
+from engine.graph.queries import load_queries, run
+from engine.graph.query_files import Query
 from engine.graph.write import GraphWriter
 from engine.settings import EdgeMapping, GraphMapping, ItemMapping, NodeMapping, Settings
 

@@ -8,7 +8,8 @@ import pytest
 
 from engine.errors import ConfigError, QueryError, UnknownNameError
 from engine.graph.mapping import check_mapping, item_label, mapping_digest, quote
-from engine.graph.queries import Query, load_queries, parse_file, render
+from engine.graph.queries import load_queries
+from engine.graph.query_files import Query, parse_file, render
 from engine.settings import EdgeMapping, GraphMapping, ItemMapping, NodeMapping
 
 HEADER = "// about: Finds it.\n// mode: read\n// param item_id: string\n// columns: item_id\n"
