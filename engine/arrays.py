@@ -100,16 +100,25 @@ def writing_base(
     _write_header(folder, name, header)
 
 
-def open_array(folder: Path, name: str) -> NDArray[Any]:
+def open_array(folder: Path, name: str, rows: int | None = None) -> NDArray[Any]:
     """The array `[N]` or `[N, width]`, mapped privately: what is written to it is seen by nobody else and kept nowhere.
+
+    Args:
+        rows: how many to have; those past the array's own are zeros. As many as there are when None.
 
     Raises:
         CorruptFileError: a file is missing, short or does not fit the others. Checksums are for `files.open_folder`.
     """
     header = _read_header(folder, name)
-    whole = _base(folder, name, header)[: header.rows]
-    rows, values = _read_patch(folder, name, header)
-    whole[rows] = values
+    wanted = header.rows if rows is None else rows
+    base = _base(folder, name, header)
+    if wanted > header.capacity:
+        more = np.zeros(header.shape(wanted - header.rows), header.dtype)
+        whole = np.concatenate([base[: header.rows], more])
+    else:
+        whole = base[:wanted]
+    patched, values = _read_patch(folder, name, header)
+    whole[patched] = values
     return whole
 
 

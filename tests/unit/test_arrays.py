@@ -97,6 +97,17 @@ def test_more_rows_than_there_is_room_for_make_a_new_base(tmp_path):
     np.testing.assert_array_equal(open_array(second, "a"), np.concatenate([values, values[:4]]))
 
 
+@pytest.mark.parametrize("spare", [0, 2, 50])
+def test_an_array_may_be_opened_with_more_rows_of_zeros(tmp_path, spare):
+    values = numbers(100, 2)
+    first, second = folder(tmp_path, 0), folder(tmp_path, 1)
+    write_base(first, "a", values, spare=spare)
+    patch_from(first, "a", second, 101, np.array([7, 100]), values[:2])
+    grown = open_array(second, "a", 120)
+    np.testing.assert_array_equal(grown[:101], open_array(second, "a"))
+    np.testing.assert_array_equal(grown[101:], np.zeros((19, 2)))
+
+
 def test_the_room_for_more_rows_costs_no_disk(tmp_path):
     write_base(tmp_path, "a", numbers(2, 64), spare=1_000_000)
     found = (tmp_path / "a.base").stat()

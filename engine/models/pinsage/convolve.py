@@ -54,7 +54,11 @@ class Convolve(MessagePassing):  # type: ignore[misc]
 
     def update_nodes(self, own: Tensor, pooled: Tensor) -> Tensor:
         """ReLU(W [h || n] + w), normalised, `[B, channels]`."""
-        return F.normalize(F.relu(self.combine(torch.cat([own, pooled], dim=1))), dim=1)
+        return F.normalize(self.unscaled(own, pooled), dim=1)
+
+    def unscaled(self, own: Tensor, pooled: Tensor) -> Tensor:
+        """ReLU(W [h || n] + w), `[B, channels]`: what `update_nodes` brings to length 1."""
+        return F.relu(self.combine(torch.cat([own, pooled], dim=1)))
 
     def over_edges(self, inputs: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
         """The same convolution by PyG's own message passing, for graphs given as edges.

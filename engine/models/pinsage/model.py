@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.embedding.bounds import Sensitivity
 from engine.models.pinsage.config import PinSageConfig
 from engine.models.pinsage.convolve import Convolve
 from engine.models.pinsage.inputs import ContentBatch, ContentLayer
@@ -106,5 +107,24 @@ class PinSage(nn.Module):
             hidden: float `[B, dim]`, the last layer's output.
             inputs: float `[B, dim]`, the same nodes' h0.
         """
-        out = self.head_out(F.relu(self.head_in(hidden)))
-        return F.normalize(out + inputs if self.config.residual else out, dim=1)
+        return F.normalize(self.unscaled_head(hidden, inputs), dim=1)
+
+    def unscaled_head(self, hidden: Tensor, inputs: Tensor) -> Tensor:
+        """What `head` brings to length 1."""
+        out: Tensor = self.head_out(F.relu(self.head_in(hidden)))
+        return out + inputs if self.config.residual else out
+
+    @torch.no_grad()
+    def sensitivity(self) -> Sensitivity:
+        """How far the last layer and the head can carry a change, by the operator norms of their matrices."""
+
+        def norm(matrix: Tensor) -> float:
+            return float(torch.linalg.matrix_norm(matrix.double(), ord=2))
+
+        dim, last = self.dim, self.layers[-1] if self.layers else None
+        return Sensitivity(
+            own=0.0 if last is None else norm(last.combine.weight[:, :dim]),
+            pooled=0.0 if last is None else norm(last.combine.weight[:, dim:]),
+            hidden=norm(self.head_out.weight) * norm(self.head_in.weight),
+            inputs=1.0 if self.config.residual else 0.0,
+        )
