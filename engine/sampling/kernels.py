@@ -6,17 +6,17 @@ begins at `begin = mix(key ^ mix(seed))`, and draw number c of it is `mix(begin 
 draw to the next power of two and draws again past the end, so that it is exactly uniform and one more neighbour changes
 about 1/(n + 1) of the picks.
 
-The kernel keeps a block of seeds x walks in step and does each hop in plain passes (hash and offsets; pick; gather), so
-that cache misses overlap. The live sampler calls the same `first_draws` and `picks`: that is why both agree.
+The kernel keeps a block of seeds x walks in step and does each hop in plain passes (draw; find the lists; pick; go), so
+that cache misses overlap and no pass has a branch that cannot be foreseen. The live sampler calls the same `draw` and
+`pick`: that is why both agree.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.compiled import compiled
-from engine.types import FloatArray, IndexArray, KeyArray, OffsetArray
+from engine.types import IndexArray, KeyArray, OffsetArray
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MUL1, _MUL2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -28,6 +28,8 @@ RESTART_SCALE = 1 << 24
 pick the context. A pick uses 31 bits at most, so that the two are independent."""
 NOT_IN_GRAPH = -1
 """The row of a start node that the graph does not hold."""
+NOWHERE = -1
+"""The context of a walker on an item without any."""
 BLOCK = 64
 """Seeds in step."""
 
@@ -50,42 +52,65 @@ def streams(seed: np.uint64, keys: KeyArray) -> KeyArray:
 
 
 @compiled
-def first_draws(begin: KeyArray, walks: int, step: int, hop: int, out: KeyArray) -> None:
-    """The first draw of a hop for `[B * walks]` walkers, seed by seed."""
-    base = (np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)
-    at = 0
+def origins(begin: KeyArray, walks: int) -> KeyArray:
+    """Where each walker's part of its start's stream begins, uint64 `[B * walks]`, seed by seed."""
+    origin = np.empty(len(begin) * walks, dtype=np.uint64)
     for seed in range(len(begin)):
         for walk in range(walks):
-            out[at] = _mix(begin[seed] + ((np.uint64(walk) << _WALK) | base) * GOLDEN)
-            at += 1
+            origin[seed * walks + walk] = begin[seed] + (np.uint64(walk) << _WALK) * GOLDEN
+    return origin
 
 
 @compiled
-def picks(
-    begin: KeyArray, walks: int, step: int, hop: int, draws: KeyArray, degree: IndexArray, out: IndexArray
-) -> None:
-    """The position in its list that each walker picks, -1 where the list is empty."""
-    base = (np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)
-    at = 0
-    for seed in range(len(begin)):
-        for walk in range(walks):
-            size = degree[at]
-            if size <= 0:
+def draw(origin: KeyArray, step: int, hop: int, out: KeyArray) -> None:
+    """The first draw of a hop for each walker."""
+    salt = ((np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)) * GOLDEN
+    for at in range(len(origin)):
+        out[at] = _mix(origin[at] + salt)
+
+
+@compiled
+def _aimed(drawn: np.uint64, size: np.int32) -> np.uint32:
+    """A draw masked to the next power of two; to all bits where there is nothing to pick from."""
+    mask = np.uint32(size) - np.uint32(1)
+    mask |= mask >> np.uint32(1)
+    mask |= mask >> np.uint32(2)
+    mask |= mask >> np.uint32(4)
+    mask |= mask >> np.uint32(8)
+    mask |= mask >> np.uint32(16)
+    return np.uint32(drawn) & mask
+
+
+@compiled
+def pick(origin: KeyArray, step: int, hop: int, draws: KeyArray, size: IndexArray, out: IndexArray) -> None:
+    """The position that each walker picks in its list, -1 where the list is empty.
+
+    Args:
+        draws: uint64 `[walkers]`, of `draw`.
+        size: int32 `[walkers]`, the lengths of the lists.
+        out: int32 `[walkers]`, filled.
+    """
+    again = np.empty(len(origin), dtype=np.int32)
+    left = 0
+    for at in range(len(origin)):
+        out[at] = _aimed(draws[at], size[at])
+    for at in range(len(origin)):
+        again[left] = at
+        left += int(np.uint32(out[at]) >= np.uint32(size[at]))
+    counter = (np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)
+    while left:
+        counter += _1
+        salt, missed = counter * GOLDEN, 0
+        for number in range(left):
+            at = again[number]
+            if size[at] == 0:
                 out[at] = -1
-            else:
-                mask = np.uint64(size - 1)
-                mask |= mask >> np.uint64(1)
-                mask |= mask >> np.uint64(2)
-                mask |= mask >> np.uint64(4)
-                mask |= mask >> np.uint64(8)
-                mask |= mask >> np.uint64(16)
-                position = np.int64(draws[at] & mask)
-                counter = (np.uint64(walk) << _WALK) | base
-                while position >= size:
-                    counter += np.uint64(1)
-                    position = np.int64(_mix(begin[seed] + counter * GOLDEN) & mask)
-                out[at] = position
-            at += 1
+                continue
+            position = _aimed(_mix(origin[at] + salt), size[at])
+            out[at] = position
+            again[missed] = at
+            missed += int(position >= np.uint32(size[at]))
+        left = missed
 
 
 @compiled
@@ -99,167 +124,124 @@ def walk(
     start_row: IndexArray,
     begin: KeyArray,
     walks: int,
-    length: int,
     restart: int,
+    items: IndexArray,
+    contexts: IndexArray,
     visits: IndexArray,
 ) -> None:
     """Walk from a block of starts.
 
     Args:
         start_ptr, start_idx: each start's contexts: `[B]` slots into `start_idx`, as pairs (begin, end).
-        start_row: int32 `[B]`, the start's item row, or -1 for a start that is not in the graph.
-        visits: int32 `[B, walks * length]`, filled with the items stood on, -1 where that was the start itself or the
-            walk had nowhere to go.
+        start_row: int32 `[B]`, the start's item row, or `NOT_IN_GRAPH` for a start that the graph does not hold.
+        restart: the chance of a restart, times `RESTART_SCALE`.
+        items: int32 `[length, B * walks]`, filled with the items each step leaves from, after the restart was decided.
+        contexts: int32 `[length, B * walks]`, filled with the contexts it goes to, `NOWHERE` from an item without any.
+        visits: int32 `[B, length * walks]`, filled with the items each step ends on, -1 where that was the start itself
+            or the walk had nowhere to go.
     """
-    total = len(begin) * walks
-    at_item = np.empty(total, dtype=np.int32)
-    draws = np.empty(total, dtype=np.uint64)
-    first = np.empty(total, dtype=np.uint64)
-    degree = np.empty(total, dtype=np.int32)
-    position = np.empty(total, dtype=np.int32)
+    origin = origins(begin, walks)
+    draws = np.empty(len(origin), dtype=np.uint64)
+    first = np.empty(len(origin), dtype=np.int64)
+    size = np.empty(len(origin), dtype=np.int32)
+    position = np.empty(len(origin), dtype=np.int32)
+    now = np.empty(len(origin), dtype=np.int32)
     in_graph = (start_row >= 0).all()
     for seed in range(len(begin)):
-        at_item[seed * walks : (seed + 1) * walks] = start_row[seed]
-    for step in range(length):
-        first_draws(begin, walks, step, 0, draws)
-        for seed in range(len(begin)):
-            start = start_row[seed]
-            for at in range(seed * walks, (seed + 1) * walks):
-                back = np.int64(draws[at] >> RESTART_SHIFT) < restart
-                at_item[at] = start if back else at_item[at]
+        now[seed * walks : (seed + 1) * walks] = start_row[seed]
+    for step in range(len(items)):
+        draw(origin, step, 0, draws)
+        _restart(draws, restart, start_row, walks, now, items[step])
         if in_graph:
-            for at in range(total):
-                item = np.uint64(at_item[at])
-                first[at] = item_ptr[item]
-                degree[at] = item_ptr[item + _1] - item_ptr[item]
+            _lists(item_ptr, items[step], first, size)
         else:
-            _offsets_of_new(item_ptr, start_ptr, at_item, walks, first, degree)
-        picks(begin, walks, step, 0, draws, degree, position)
-        for at in range(total):
-            if position[at] < 0:
-                degree[at] = 0
-                continue
-            place = first[at] + np.uint64(position[at])
-            context = np.uint64(item_idx[place] if in_graph or at_item[at] >= 0 else start_idx[place])
-            first[at] = context_ptr[context]
-            degree[at] = context_ptr[context + _1] - context_ptr[context]
-        first_draws(begin, walks, step, 1, draws)
-        picks(begin, walks, step, 1, draws, degree, position)
-        for seed in range(len(begin)):
-            start = start_row[seed]
-            for number in range(walks):
-                at = seed * walks + number
-                item = start if position[at] < 0 else context_idx[first[at] + np.uint64(position[at])]
-                at_item[at] = item
-                visits[seed, number * length + step] = -1 if item == start else item
+            _lists_of_new(item_ptr, start_ptr, items[step], walks, first, size)
+        pick(origin, step, 0, draws, size, position)
+        if in_graph:
+            _go(item_idx, first, position, contexts[step])
+        else:
+            _go_from_new(item_idx, start_idx, items[step], first, position, contexts[step])
+        _lists(context_ptr, contexts[step], first, size)
+        draw(origin, step, 1, draws)
+        pick(origin, step, 1, draws, size, position)
+        _go(context_idx, first, position, now)
+        _settle(start_row, walks, position, now, visits[:, step * walks : (step + 1) * walks])
 
 
 @compiled
-def _offsets_of_new(
-    item_ptr: OffsetArray,
-    start_ptr: OffsetArray,
-    at_item: IndexArray,
-    walks: int,
-    first: KeyArray,
-    degree: IndexArray,
+def _restart(
+    draws: KeyArray, restart: int, start_row: IndexArray, walks: int, now: IndexArray, out: IndexArray
 ) -> None:
-    """Offsets where a start may be outside the graph, with contexts of its own."""
+    """Send walkers back to their start, or leave them where they are."""
+    for seed in range(len(start_row)):
+        start = start_row[seed]
+        for at in range(seed * walks, (seed + 1) * walks):
+            stay = now[at]
+            out[at] = start if np.int64(draws[at] >> RESTART_SHIFT) < restart else stay
+
+
+@compiled
+def _lists(ptr: OffsetArray, rows: IndexArray, first: OffsetArray, size: IndexArray) -> None:
+    """Where the list of each row begins and how long it is; row -1 has none."""
+    for at in range(len(rows)):
+        row = rows[at]
+        if row < 0:
+            size[at] = 0
+            continue
+        first[at] = ptr[np.uint64(row)]
+        size[at] = ptr[np.uint64(row) + _1] - ptr[np.uint64(row)]
+
+
+@compiled
+def _lists_of_new(
+    item_ptr: OffsetArray, start_ptr: OffsetArray, rows: IndexArray, walks: int, first: OffsetArray, size: IndexArray
+) -> None:
+    """`_lists` where a row -1 is a start outside the graph, with contexts of its own."""
+    _lists(item_ptr, rows, first, size)
     for seed in range(len(start_ptr)):
         for at in range(seed * walks, (seed + 1) * walks):
-            item = at_item[at]
-            if item < 0:
+            if rows[at] < 0:
                 first[at] = start_ptr[seed, 0]
-                degree[at] = start_ptr[seed, 1] - start_ptr[seed, 0]
-            else:
-                first[at] = item_ptr[item]
-                degree[at] = item_ptr[item + 1] - item_ptr[item]
+                size[at] = start_ptr[seed, 1] - start_ptr[seed, 0]
 
 
 @compiled
-def _smallest(values: NDArray[np.int64], size: int, wanted: int) -> None:
-    """Bring the `wanted` smallest of `values[:size]` to the front, sorted."""
-    lo, hi = 0, size - 1
-    while lo < hi and wanted < size:
-        pivot = values[(lo + hi) >> 1]
-        i, j = lo, hi
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if wanted - 1 <= j:
-            hi = j
-        elif wanted - 1 >= i:
-            lo = i
+def _go(idx: IndexArray, first: OffsetArray, position: IndexArray, out: IndexArray) -> None:
+    """The node each walker picked, -1 where it had none to pick from."""
+    for at in range(len(first)):
+        out[at] = idx[np.uint64(first[at] + position[at])] if position[at] >= 0 else -1
+
+
+@compiled
+def _go_from_new(
+    item_idx: IndexArray,
+    start_idx: IndexArray,
+    rows: IndexArray,
+    first: OffsetArray,
+    position: IndexArray,
+    out: IndexArray,
+) -> None:
+    """`_go` where a row -1 is a start outside the graph."""
+    for at in range(len(first)):
+        if position[at] < 0:
+            out[at] = -1
+        elif rows[at] < 0:
+            out[at] = start_idx[first[at] + position[at]]
         else:
-            break
-    wanted = min(wanted, size)
-    if wanted > 128:
-        values[:wanted] = np.sort(values[:wanted])
-        return
-    for i in range(1, wanted):
-        value = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
+            out[at] = item_idx[first[at] + position[at]]
 
 
 @compiled
-def top(visits: IndexArray, rank: IndexArray, by_rank: IndexArray, idx: IndexArray, weight: FloatArray) -> None:
-    """Count each row of visits and keep the most visited, ties by rank.
-
-    Args:
-        visits: int32 `[B, V]`, -1 is no visit.
-        rank, by_rank: the items' order by key and its inverse; both empty where rows are in that order already.
-        idx, weight: int32 and float32 `[B, T]`, filled; -1 and 0 past the end.
-    """
-    wanted = idx.shape[1]
-    bits = 4
-    while (1 << bits) < 2 * visits.shape[1]:
-        bits += 1
-    slots, shift = 1 << bits, np.uint64(64 - bits)
-    item = np.full(slots, -1, dtype=np.int32)
-    count = np.zeros(slots, dtype=np.int32)
-    used = np.empty(visits.shape[1], dtype=np.int32)
-    order = np.empty(visits.shape[1], dtype=np.int64)
-    for seed in range(len(visits)):
-        distinct = 0
-        for visited in visits[seed]:
-            if visited < 0:
-                continue
-            slot = np.int64((np.uint64(visited) * GOLDEN) >> shift)
-            while item[slot] >= 0 and item[slot] != visited:
-                slot = (slot + 1) & (slots - 1)
-            if item[slot] < 0:
-                item[slot] = visited
-                used[distinct] = slot
-                distinct += 1
-            count[slot] += 1
-        for at in range(distinct):
-            slot = used[at]
-            place = item[slot] if len(rank) == 0 else rank[item[slot]]
-            order[at] = ((np.int64(1) << 30) - count[slot]) << 31 | np.int64(place)
-            item[slot] = -1
-            count[slot] = 0
-        _smallest(order, distinct, wanted)
-        kept = min(wanted, distinct)
-        total = 0
-        for at in range(kept):
-            total += (1 << 30) - (order[at] >> 31)
-        for at in range(wanted):
-            if at < kept:
-                place = order[at] & ((1 << 31) - 1)
-                idx[seed, at] = place if len(by_rank) == 0 else by_rank[place]
-                weight[seed, at] = ((1 << 30) - (order[at] >> 31)) / total
-            else:
-                idx[seed, at] = -1
-                weight[seed, at] = 0.0
+def _settle(start_row: IndexArray, walks: int, position: IndexArray, now: IndexArray, visits: IndexArray) -> None:
+    """Take walkers that had nowhere to go back to their start, and note where the others are."""
+    for seed in range(len(start_row)):
+        start = start_row[seed]
+        for walk in range(walks):
+            at = seed * walks + walk
+            there = now[at]
+            item = start if position[at] < 0 else there
+            now[at] = item
+            visits[seed, walk] = -1 if item == start else item
 
 
 @compiled

@@ -15,7 +15,7 @@ from engine.errors import InputError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.graph.queries import load_queries
 from engine.hashing import keys64
-from engine.sampling import kernels
+from engine.sampling import counting, kernels
 from engine.sampling.config import WalkConfig
 from engine.sampling.live_lists import NeighbourLists, Side, WatermarkMovedError
 from engine.settings import GraphMapping
@@ -24,8 +24,8 @@ from engine.types import FloatArray, IndexArray, KeyArray, KeyOrder
 TRIES = 3
 DEFAULT_CAPACITY = 16_000_000
 """List entries kept, 4 bytes each."""
-_NOWHERE = -1
-"""A walker whose context has no items, or whose item has no contexts."""
+_NOWHERE = kernels.NOWHERE
+"""Also the item of a walker whose context has none."""
 
 T = TypeVar("T")
 
@@ -154,33 +154,33 @@ class LiveSampler:
         idx = np.empty((len(starts), config.top_t), dtype=np.int32)
         weight = np.empty((len(starts), config.top_t), dtype=np.float32)
         order = KeyOrder.of(np.array(items.keys, dtype=np.uint64))
-        kernels.top(visits, order.rank, order.by_rank, idx, weight)
+        counting.top(visits, order.rank, order.by_rank, idx, weight)
         return LiveNeighbourhoods([[items.ids[i] for i in row if i >= 0] for row in idx.tolist()], weight)
 
     def _visits(self, starts: IndexArray, keys: KeyArray, new_lists: Sequence[IndexArray]) -> IndexArray:
-        """int32 `[B, num_walks * walk_length]` as `kernels.walk` fills it, by this sampler's own item numbers."""
+        """int32 `[B, walk_length * num_walks]` as `kernels.walk` fills it, by this sampler's own item numbers."""
         config = self.config
-        begin = kernels.streams(np.uint64(config.seed), keys)
-        draws = np.empty(len(starts) * config.num_walks, dtype=np.uint64)
-        visits = np.empty((len(starts), config.num_walks, config.walk_length), dtype=np.int32)
+        origin = kernels.origins(kernels.streams(np.uint64(config.seed), keys), config.num_walks)
+        draws = np.empty(len(origin), dtype=np.uint64)
+        visits = np.empty((len(starts), config.walk_length, config.num_walks), dtype=np.int32)
         back = round(config.restart * kernels.RESTART_SCALE)
         home = np.repeat(starts, config.num_walks)
         at = home
         for step in range(config.walk_length):
-            kernels.first_draws(begin, config.num_walks, step, 0, draws)
+            kernels.draw(origin, step, 0, draws)
             at = np.where((draws >> kernels.RESTART_SHIFT).astype(np.int64) < back, home, at)
-            context = self._hop(self._lists.items, at, begin, step, 0, draws, new_lists)
-            kernels.first_draws(begin, config.num_walks, step, 1, draws)
-            at = self._hop(self._lists.contexts, context, begin, step, 1, draws, [])
+            context = self._hop(self._lists.items, at, origin, step, 0, draws, new_lists)
+            kernels.draw(origin, step, 1, draws)
+            at = self._hop(self._lists.contexts, context, origin, step, 1, draws, [])
             at = np.where(at == _NOWHERE, home, at)
-            visits[:, :, step] = np.where(at == home, _NOWHERE, at).reshape(len(starts), -1)
+            visits[:, step] = np.where(at == home, _NOWHERE, at).reshape(len(starts), -1)
         return visits.reshape(len(starts), -1)
 
     def _hop(
         self,
         side: Side,
         at: IndexArray,
-        begin: KeyArray,
+        origin: KeyArray,
         step: int,
         hop: int,
         draws: KeyArray,
@@ -196,7 +196,7 @@ class LiveSampler:
         size = np.array([len(part) for part in parts], dtype=np.int32)
         first = np.cumsum(size) - size
         position = np.empty(len(at), dtype=np.int32)
-        kernels.picks(begin, self.config.num_walks, step, hop, draws, size[inverse], position)
+        kernels.pick(origin, step, hop, draws, size[inverse], position)
         joined = np.concatenate([*parts, np.array([_NOWHERE], dtype=np.int32)])
         there = np.where(position < 0, len(joined) - 1, first[inverse] + position)
         picked: IndexArray = joined[there]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.sampling import kernels
+from engine.sampling import counting, kernels
 from engine.sampling.config import WalkConfig
-from engine.sampling.walks import blocks_of, in_threads, starts_in_graph, visits_in_blocks
+from engine.sampling.walks import blocks_of, in_threads, starts_in_graph, walked_blocks
 from engine.types import IndexArray, ItemContextGraph
 
 
@@ -62,9 +62,10 @@ def ppr_candidates(
     drawn = np.empty((len(starts.rows), count), dtype=np.int32)
 
     def work(part: Sequence[slice]) -> None:
-        for block, visits in visits_in_blocks(graph, starts, config, part):
+        for walked in walked_blocks(graph, starts, config, part):
+            block, visits = walked.starts, walked.visits
             ranked = np.empty((len(visits), min(rank_high, visits.shape[1])), dtype=np.int32)
-            kernels.top(visits, order.rank, order.by_rank, ranked, np.empty(ranked.shape, dtype=np.float32))
+            counting.top(visits, order.rank, order.by_rank, ranked, np.empty(ranked.shape, dtype=np.float32))
             kernels.draw_from_range(ranked, streams[block], rank_low, rank_high, drawn[block])
 
     in_threads(work, blocks_of(len(starts.rows), config), threads)

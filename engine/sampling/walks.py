@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError, UnknownNodeError
-from engine.sampling import kernels
+from engine.sampling import counting, kernels
 from engine.sampling.config import WalkConfig
 from engine.types import IndexArray, ItemContextGraph, KeyArray, Neighbourhoods, OffsetArray
 
+OnBlock = Callable[["WalkedBlock"], None]
 _NONE = np.empty(0, dtype=np.int32)
 _VISITS_A_BLOCK = 1 << 22
 """Bounds the memory of one block when walks are many and long."""
@@ -26,6 +28,7 @@ def neighbourhoods(
     *,
     threads: int | None = None,
     start_key: KeyArray | None = None,
+    on_block: OnBlock | None = None,
 ) -> Neighbourhoods:
     """The most visited items of each seed's walks (PinSage, section 3.1), with L1-normalised visit counts.
 
@@ -37,6 +40,8 @@ def neighbourhoods(
         seeds: `[B]` item rows; a row may come twice.
         threads: how many to use; all cores when None.
         start_key: uint64 `[B]`, other keys to draw with than the items' own.
+        on_block: is given the walks of each block of seeds (`WalkedBlock.starts` are places in `seeds`), in the thread
+            that walked them and before it walks on. For whoever has to know which nodes the walks stood on.
 
     Returns:
         `[B, config.top_t]`; a seed without contexts has no neighbours.
@@ -45,7 +50,7 @@ def neighbourhoods(
         UnknownNodeError: a row that is not there.
         InputError: as many keys as seeds are needed.
     """
-    return _walk_and_count(graph, starts_in_graph(graph, seeds, start_key), config, threads)
+    return _walk_and_count(graph, starts_in_graph(graph, seeds, start_key), config, threads, on_block)
 
 
 def starts_in_graph(graph: ItemContextGraph, seeds: NDArray[np.integer], start_key: KeyArray | None = None) -> Starts:
@@ -112,48 +117,76 @@ def blocks_of(starts: int, config: WalkConfig) -> list[slice]:
     return [slice(at, min(at + size, starts)) for at in range(0, starts, size)]
 
 
-def visits_in_blocks(
-    graph: ItemContextGraph, starts: Starts, config: WalkConfig, blocks: Sequence[slice]
-) -> Iterator[tuple[slice, IndexArray]]:
-    """Walk block by block.
+@dataclass(frozen=True, slots=True)
+class WalkedBlock:
+    """The walks of a few start nodes. The arrays are used again for the next block.
 
-    Yields:
-        The block, and int32 `[len(block), num_walks * walk_length]` visited item rows, -1 where there was none. The
-        array is used again for the next block.
+    What `items` and `contexts` hold are all the nodes whose neighbour lists a walk picked from: as long as none of them
+    changes, the walk stays what it is.
+
+    Attributes:
+        starts: which start nodes.
+        visits: int32 `[B, walk_length * num_walks]`, the item rows that steps ended on, -1 for none or the start itself.
+        items: int32 `[walk_length, B, num_walks]`, the item rows that steps left from, after the restart was decided;
+            `kernels.NOT_IN_GRAPH` for a start that is new.
+        contexts: int32 `[walk_length, B, num_walks]`, the context rows that steps went by, `kernels.NOWHERE` from an
+            item without contexts.
     """
-    items, contexts = graph.item_to_context, graph.context_to_item
+
+    starts: slice
+    visits: IndexArray
+    items: IndexArray
+    contexts: IndexArray
+
+
+def walked_blocks(
+    graph: ItemContextGraph, starts: Starts, config: WalkConfig, blocks: Sequence[slice]
+) -> Iterator[WalkedBlock]:
+    """Walk block by block."""
+    walks, length = config.num_walks, config.walk_length
     begin = kernels.streams(np.uint64(config.seed), starts.keys)
     restart = round(config.restart * kernels.RESTART_SCALE)
     size = max((block.stop - block.start for block in blocks), default=0)
-    scratch = np.empty((size, config.num_walks * config.walk_length), dtype=np.int32)
+    items, contexts, visits = (np.empty(size * walks * length, dtype=np.int32) for _ in range(3))
     for block in blocks:
-        visits = scratch[: block.stop - block.start]
+        used = (block.stop - block.start) * walks * length
+        walked = WalkedBlock(
+            block,
+            visits[:used].reshape(-1, length * walks),
+            items[:used].reshape(length, -1, walks),
+            contexts[:used].reshape(length, -1, walks),
+        )
         kernels.walk(
-            items.indptr,
-            items.indices,
-            contexts.indptr,
-            contexts.indices,
+            graph.item_to_context.indptr,
+            graph.item_to_context.indices,
+            graph.context_to_item.indptr,
+            graph.context_to_item.indices,
             starts.spans[block],
             starts.contexts,
             starts.rows[block],
             begin[block],
-            config.num_walks,
-            config.walk_length,
+            walks,
             restart,
-            visits,
+            walked.items.reshape(length, -1),
+            walked.contexts.reshape(length, -1),
+            walked.visits,
         )
-        yield block, visits
+        yield walked
 
 
-def _walk_and_count(graph: ItemContextGraph, starts: Starts, config: WalkConfig, threads: int | None) -> Neighbourhoods:
+def _walk_and_count(
+    graph: ItemContextGraph, starts: Starts, config: WalkConfig, threads: int | None, on_block: OnBlock | None = None
+) -> Neighbourhoods:
     total = len(starts.rows)
     idx = np.empty((total, config.top_t), dtype=np.int32)
     weight = np.empty((total, config.top_t), dtype=np.float32)
     order = graph.item_order
 
     def work(part: Sequence[slice]) -> None:
-        for block, visits in visits_in_blocks(graph, starts, config, part):
-            kernels.top(visits, order.rank, order.by_rank, idx[block], weight[block])
+        for walked in walked_blocks(graph, starts, config, part):
+            counting.top(walked.visits, order.rank, order.by_rank, idx[walked.starts], weight[walked.starts])
+            if on_block is not None:
+                on_block(walked)
 
     in_threads(work, blocks_of(total, config), threads)
     return Neighbourhoods(idx, weight)

@@ -13,8 +13,9 @@ from scipy.stats import chisquare
 from engine.errors import ConfigError, InputError, UnknownNodeError
 from engine.graph.snapshot_csr import relation
 from engine.hashing import keys64
+from engine.sampling import kernels
 from engine.sampling.config import WalkConfig
-from engine.sampling.walks import neighbourhoods, neighbourhoods_of_new
+from engine.sampling.walks import WalkedBlock, neighbourhoods, neighbourhoods_of_new
 from engine.types import ItemContextGraph, Neighbourhoods
 
 MASK = (1 << 64) - 1
@@ -238,3 +239,49 @@ def test_keys_and_starts_must_be_as_many() -> None:
 def test_walk_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="walks: "):
         WalkConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_block_tells_the_nodes_that_its_walks_stood_on() -> None:
+    graph, config = random_graph(), WalkConfig(num_walks=9, walk_length=3)
+    seeds, blocks = np.random.default_rng(3).permutation(300), {}
+
+    def keep(walked: WalkedBlock) -> None:
+        for number, place in enumerate(range(walked.starts.start, walked.starts.stop)):
+            blocks[place] = (walked.items[:, number].copy(), walked.contexts[:, number].copy())
+
+    found = neighbourhoods(graph, seeds, config, threads=2, on_block=keep)
+    plain = neighbourhoods(graph, seeds, config)
+    assert np.array_equal(found.idx, plain.idx)
+    assert np.array_equal(found.weight, plain.weight)
+    assert len(blocks) == 300
+    for place, (items, contexts) in blocks.items():
+        assert (items[0] == seeds[place]).all()
+        for item, context in zip(items.ravel(), contexts.ravel(), strict=True):
+            held = graph.item_to_context.row(item)
+            assert context in held if len(held) else context == kernels.NOWHERE
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 19)), max_size=60),
+    st.integers(0, 7),
+    st.integers(0, 19),
+    configs,
+)
+def test_a_walk_stays_what_it_is_while_no_node_that_it_stood_on_changes(
+    edges: list[tuple[int, int]], context: int, item: int, config: WalkConfig
+) -> None:
+    items, contexts = [f"i{n}" for n in range(20)], [f"c{n}" for n in range(8)]
+    named = [(contexts[c], items[i]) for c, i in edges]
+    touched: list[bool] = []
+
+    def note(walked: WalkedBlock) -> None:
+        stood = (walked.items == item).any(axis=(0, 2)) | (walked.contexts == context).any(axis=(0, 2))
+        touched.extend(stood.tolist())
+
+    rows = np.arange(20)
+    before = neighbourhoods(graph_of(items, contexts, named), rows, config, threads=1, on_block=note)
+    grown = graph_of(items, contexts, [*named, (contexts[context], items[item])])
+    after = neighbourhoods(grown, rows, config, threads=1)
+    same = (before.idx == after.idx).all(axis=1) & (before.weight == after.weight).all(axis=1)
+    assert (same | np.array(touched)).all()
