@@ -114,7 +114,7 @@ _LISTED = (
     _ablation("pinsage", "PinSage, sampled softmax"),
     _ablation("pinsage-max-margin", "PinSage with the paper's loss", loss="max-margin"),
     _ablation("pinsage-mean", "PinSage, neighbours all alike", pooling="mean"),
-    _ablation("pinsage-no-hard", "PinSage without hard negatives", hard_negatives=False),
+    _ablation("pinsage-no-hard", "the paper's loss without hard negatives", loss="max-margin", hard_negatives=False),
     _ablation("pinsage-content-only", "PinSage without the graph's convolutions", content_only=True),
     Method("blend", "PinSage, walks and content, cold-safe", _blend, parts=("pinsage", "walks", "content")),
 )

@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 class LoopConfig:
     """The loop's settings. Raises ConfigError for a value out of range."""
 
-    epochs: int = 8
+    epochs: int = 7
     """At most so many."""
     learning_rate: float = 3e-3
     """The peak, reached at the end of the first epoch (linear warm-up)."""
@@ -21,6 +21,9 @@ class LoopConfig:
     """Stop after so many epochs without a better validation figure; the best epoch's weights are kept."""
     weight_decay: float = 0.0
     """AdamW's."""
+    average: float = 0.97
+    """What is validated and kept is an average of the weights over the steps: after each, this share of it stays (Polyak and
+    Juditsky, 1992). 0 keeps the weights of the last step."""
     prefetch: int = 2
     """Batches prepared ahead while one trains (section 3.3: producer-consumer)."""
     seed: int = 0
@@ -30,6 +33,8 @@ class LoopConfig:
         for name in ("epochs", "patience", "prefetch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training: {name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"training: average must be at least 0 and less than 1, not {self.average}")
         if not self.learning_rate > 0 or not 0 < self.decay <= 1 or self.weight_decay < 0 or self.seed < 0:
             raise ConfigError(
                 "training: learning_rate must be positive, decay in (0, 1], weight_decay and seed not negative"

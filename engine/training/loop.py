@@ -6,7 +6,6 @@ uninterrupted one bit for bit on the same machine.
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import signal
@@ -87,7 +86,7 @@ def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = N
     checkpoints goes on from there.
 
     Returns:
-        What was done; the task's module holds the best weights, in evaluation mode.
+        What was done; the task's module holds the best averaged weights, in evaluation mode.
 
     Raises:
         TrainingError: the loss is not finite, naming epoch and batch.
@@ -109,6 +108,7 @@ class _Run:
         self.task, self.config, self.checkpoints = task, config, checkpoints
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
+        self.average = {name: value.clone() for name, value in task.module.state_dict().items()}
         self.groups = task.parameter_groups()
         self.shares = [group.pop("share", 1.0) for group in self.groups]
         self.optimiser = torch.optim.AdamW(
@@ -123,7 +123,7 @@ class _Run:
         self.progress = Progress(**facts)
         self.task.module.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.best = state["best"]
+        self.best, self.average = state["best"], state["average"]
         torch.set_rng_state(state["rng"])
         log.info("going on from batch %d", self.progress.step)
 
@@ -165,22 +165,41 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.progress.step += 1
+        self.follow()
         self.progress.loss_sum += value
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the average of the weights towards the weights; the first steps count for less."""
+        step = self.progress.step
+        stays = min(self.config.average, step / (step + 10))
+        for name, value in self.task.module.state_dict().items():
+            self.average[name].lerp_(value, 1 - stays)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The module with the average for its weights, in evaluation mode."""
+        module = self.task.module
+        weights = {name: value.clone() for name, value in module.state_dict().items()}
+        module.load_state_dict(self.average)
+        module.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            module.load_state_dict(weights)
 
     def end_epoch(self) -> None:
         now = self.progress
         epoch = now.step // self.task.steps_an_epoch
         now.losses.append(now.loss_sum / self.task.steps_an_epoch)
         now.loss_sum = 0.0
-        self.task.module.eval()
-        with torch.no_grad():
+        with self.averaged():
             figure = self.task.validate()
-        if figure is None:
+        if figure is None or figure > max(now.validation, default=-math.inf):
             now.best_epoch = epoch
-        else:
-            if figure > max(now.validation, default=-math.inf):
-                now.best_epoch = epoch
-                self.best = {name: value.clone() for name, value in self.task.module.state_dict().items()}
+            self.best = {name: value.clone() for name, value in self.average.items()}
+        if figure is not None:
             now.validation.append(figure)
         log.info("epoch %d: loss %.4f, validation %s", epoch, now.losses[-1], figure)
         now.done = epoch == self.config.epochs or epoch - now.best_epoch >= self.config.patience
@@ -191,13 +210,14 @@ class _Run:
                 "model": self.task.module.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "best": self.best,
+                "average": self.average,
                 "rng": torch.get_rng_state(),
             }
             self.checkpoints.save(self.progress.step, state, asdict(self.progress))
 
     def finish(self) -> None:
         if self.best:
-            self.task.module.load_state_dict(copy.copy(self.best))
+            self.task.module.load_state_dict(self.best)
         self.task.module.eval()
 
 

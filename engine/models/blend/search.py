@@ -1,9 +1,12 @@
-"""Learn blend weights on validation candidates: a coordinate search that does not end below the best single part.
+"""Learn blend weights on validation candidates, first where a walk can join the pair, then where none can.
 
-Seven numbers on a few thousand pairs: no gradient is needed, and rank itself can be the goal.
+A handful of numbers on a few thousand pairs: no gradient is needed, and rank itself can be the goal.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +16,30 @@ from engine.models.blend.weights import BlendWeights
 
 FLOORS = (1e-6, 1e-5, 1e-4)
 STARTS = ((1.0, 0.0, 0.0), (1.0, 0.3, 0.3), (0.5, 1.0, 0.5), (0.0, 1.0, 0.3), (0.0, 0.0, 1.0))
+COLD_STARTS = ((1.0, 0.0, 0.0), (1.0, 0.3, 0.0), (0.3, 1.0, 0.0))
 ROUNDS = 8
-WORTH = (1.0, 0.3)
-"""What the gain on warm and on cold pairs is worth. Most answers have edges: without this, a shift that puts every cold
-item on top would pay, because each answer of a cold pair is cold."""
-MARGIN = 1.05
-"""Blends must beat the best single part by this on validation pairs, so as not to fall below it on others."""
-NEVER = -1e9
+WORTH = 0.1
+"""What the gain on cold pairs counts for, against that on pairs with edges. Most answers have edges: with equal shares it
+would pay to put every cold item on top, because each answer of a cold pair is cold."""
+MARGIN = 1.1
+"""On cold pairs the blend must beat the best single part by this, so as not to fall below it on others."""
 SHORTFALL = 20.0
-"""How much a loss against the best single part outweighs a gain elsewhere."""
-WARM = 3
-AS_EXPECTED = (1.0, 1.0, 0.0)
-SHIFT = 5
-"""Where the shift of cold pairs stands in a vector of weights; the only one that may be negative."""
+"""How much a loss against that outweighs a gain elsewhere."""
+KEPT = 0.95
+"""What share of the warm gain must stay for the sake of cold pairs."""
+HALVES = np.array([10.0, 100.0])
+"""The ranks at which an answer is worth half of one at the top: the first page, and what a re-ranker is given."""
+NEVER = -1e9
 
 Vector = NDArray[np.float64]
 
 
-def gain(ranks: Vector) -> float:
-    """Mean of 1 / log2(1 + rank): the discount of NDCG, smoother than Hit@k and less taken by rank 1 than MRR."""
-    return float(np.mean(1 / np.log2(1 + ranks))) if len(ranks) else 0.0
+def gains(ranks: Vector) -> Vector:
+    """Mean of half / (half + rank - 1) for both halves, float64 `[2]`: Hit@10 and Hit@100 without an edge."""
+    if not len(ranks):
+        return np.zeros(len(HALVES))
+    found: Vector = (HALVES / (HALVES - 1 + ranks[:, None])).mean(axis=0)
+    return found
 
 
 def learn(warm: Candidates, cold: Candidates) -> BlendWeights:
@@ -43,95 +50,116 @@ def learn(warm: Candidates, cold: Candidates) -> BlendWeights:
         cold: the same for answers without edges; may be empty, and then cold pairs get what walks would be expected to
             say of them, from a linear fit.
     """
-    ends = [_Problem(warm, cold, floor).solve() for floor in FLOORS]
-    return max(ends, key=lambda end: end[0])[1]
+    _, floor, vector = max((_Warm(warm, floor).solve() for floor in FLOORS), key=lambda end: end[0])
+    return _Cold(warm, cold, floor, vector).solve()
 
 
-class _Problem:
-    """The search over a vector of six numbers, in units of each part's spread.
+class _Warm:
+    """The weights of embedding, walk and content, in units of each part's spread; nothing without edges counts."""
 
-    The first three are the weights of embedding, walk and content. A cold pair gets the walk score that its embedding and
-    content let one expect (a linear fit on pairs that a walk can join). The last three correct that: a factor for the
-    whole, one for content, and a shift.
+    def __init__(self, pairs: Candidates, floor: float) -> None:
+        self.pairs, self.floor, self.log_walk = pairs, floor, pairs.log_walk(floor)
+        self.scale = np.array([_spread(part) for part in (pairs.embedding, self.log_walk, pairs.content)])
+
+    def solve(self) -> tuple[float, float, Vector]:
+        """The gain, the floor, and the weights in units of the scores, float64 `[3]`."""
+
+        def value(v: Vector) -> float:
+            e, w, c = v / self.scale
+            weights = BlendWeights(e, w, c, self.floor, 0.0, 0.0, NEVER)
+            return float(gains(self.pairs.ranks(weights, self.log_walk)).sum())
+
+        found, vector = _search(value, STARTS, signed=None)
+        return found, self.floor, vector / self.scale
+
+
+class _Cold:
+    """The weights for pairs that no walk can join: embedding, content and a shift, beside warm weights that stand.
+
+    The search begins at what a linear fit expects the walk to say of a pair, given its embedding and content.
     """
 
-    def __init__(self, warm: Candidates, cold: Candidates, floor: float) -> None:
+    def __init__(self, warm: Candidates, cold: Candidates, floor: float, fixed: Vector) -> None:
         self.floor = floor
-        self.parts = [part for part in (warm, cold) if len(part)]
-        self.logs = [part.log_walk(floor) for part in self.parts]
-        self.scale = np.array(
-            [
-                _spread([part.embedding for part in self.parts]),
-                _spread(self.logs),
-                _spread([part.content for part in self.parts]),
-            ]
-        )
-        self.expected_walk = self._fit_walk()
-        single = [np.array(v) for v in ((1.0, 0, 0, 1, 1, 0), (0, 1.0, 0, 0, 0, NEVER), (0, 0, 1.0, 1, 1, 0))]
-        alone = [self.gains(v) for v in single]
-        self.bars = [MARGIN * max(each) for each in zip(*alone, strict=True)]
+        self.fixed = BlendWeights(*(float(v) for v in fixed), floor, 0.0, 0.0, 0.0)
+        self.expected = self._expected(warm)
+        self.parts = [(part, part.log_walk(floor)) for part in (warm, cold) if len(part)]
+        self.spread = _spread(warm.embedding)
+        self.kept = KEPT * self._without_cold(warm)
+        self.bar = MARGIN * np.maximum(self._alone(cold, 1.0, 0.0), self._alone(cold, 0.0, 1.0))
 
-    def gains(self, v: Vector) -> list[float]:
-        """The gain on warm pairs, and on cold ones where there are any."""
-        weights = self.weights(v)
-        return [gain(part.ranks(weights, logs)) for part, logs in zip(self.parts, self.logs, strict=True)]
+    def _without_cold(self, warm: Candidates) -> Vector:
+        return gains(warm.ranks(replace(self.fixed, cold_shift=NEVER), warm.log_walk(self.floor)))
+
+    def _alone(self, cold: Candidates, embedding: float, content: float) -> Vector:
+        """The gains of a single part on cold pairs; 0 where there are none."""
+        single = BlendWeights(embedding, 0.0, content, self.floor, embedding, content, 0.0)
+        return gains(cold.ranks(single, cold.log_walk(self.floor)))
+
+    def _expected(self, warm: Candidates) -> Vector:
+        """The warm score as a linear function of embedding, content and 1; some of either part stays, to be weighed anew."""
+        on, fixed = warm.connected, self.fixed
+        start = np.array([fixed.embedding, fixed.content, 0.0])
+        if not on.any():
+            return start
+        design = np.stack([warm.embedding[on], warm.content[on], np.ones(int(on.sum()))], axis=1)
+        slope: Vector = np.linalg.lstsq(design, warm.log_walk(self.floor)[on] * fixed.walk, rcond=None)[0]
+        return np.maximum(start + slope, [0.1 * fixed.embedding, 0.1 * fixed.content, -np.inf])
 
     def weights(self, v: Vector) -> BlendWeights:
-        """In units of the scores."""
-        e, w, c = self.scale
-        embedding, content, constant = self.expected_walk
-        return BlendWeights(
-            embedding=float(v[0] / e),
-            walk=float(v[1] / w),
-            content=float(v[2] / c),
-            floor=self.floor,
-            cold_embedding=float(v[3] * max(0.0, v[0] + v[1] * embedding) / e),
-            cold_content=float(v[3] * v[4] * max(0.0, v[2] + v[1] * content) / c),
-            cold_shift=float(v[1] * constant + v[SHIFT]),
+        """In units of the scores: two factors of what is expected, and a shift in spreads of the embedding's share."""
+        embedding, content, constant = self.expected
+        unit = self.spread * max(embedding, 1e-9)
+        return replace(
+            self.fixed,
+            cold_embedding=float(v[0] * embedding),
+            cold_content=float(v[1] * content),
+            cold_shift=float(constant + v[2] * unit),
         )
 
     def value(self, v: Vector) -> float:
-        """The worth of the gains, a loss against the best single part counted many times."""
-        total = 0.0
-        for found, bar, worth in zip(self.gains(v), self.bars, WORTH, strict=False):
-            total += worth * found + SHORTFALL * min(0.0, found - bar)
-        return total
+        """The gains by their worth. Falling short on warm pairs counts most, then falling short of the best part on cold ones."""
+        weights = self.weights(v)
+        warm, *cold = (gains(part.ranks(weights, logs)) for part, logs in self.parts)
+        value = warm + SHORTFALL**2 * np.minimum(0.0, warm - self.kept)
+        for found in cold:
+            value += WORTH * found + SHORTFALL * np.minimum(0.0, found - self.bar)
+        return float(value.sum())
 
-    def _fit_walk(self) -> Vector:
-        """The walk score as a linear function of embedding, content and 1, over warm pairs that a walk can join."""
-        part, (e, w, c) = self.parts[0], self.scale
-        on = part.connected
-        if not on.any():
-            return np.zeros(3)
-        design = np.stack([part.embedding[on] / e, part.content[on] / c, np.ones(int(on.sum()))], axis=1)
-        slope: Vector = np.linalg.lstsq(design, self.logs[0][on] / w, rcond=None)[0]
-        return slope
-
-    def solve(self) -> tuple[float, BlendWeights]:
-        """Climb a little from every start, and all the way from the best."""
-        begun = [np.array([*start, *AS_EXPECTED]) for start in STARTS]
-        value, vector = max((self.climb(v, 2) for v in begun), key=lambda end: end[0])
-        value, vector = self.climb(vector, ROUNDS)
-        return value, self.weights(vector)
-
-    def climb(self, v: Vector, rounds: int) -> tuple[float, Vector]:
-        """Move one weight at a time, by smaller steps each round."""
-        value = self.value(v)
-        for round_ in range(rounds):
-            step = 0.7**round_
-            for at in range(len(v) if len(self.parts) > 1 else WARM):
-                for share in (-1.0, -0.3, 0.3, 1.0):
-                    tried = v.copy()
-                    if at == SHIFT:
-                        tried[at] += 2 * share * step
-                    else:
-                        tried[at] = max(0.0, tried[at] + share * step * (0.8 * tried[at] + 0.1))
-                    found = self.value(tried)
-                    if found > value:
-                        value, v = found, tried
-        return value, v
+    def solve(self) -> BlendWeights:
+        if len(self.parts) < 2:
+            return self.weights(np.array([1.0, 1.0, 0.0]))
+        return self.weights(_search(self.value, COLD_STARTS, signed=2)[1])
 
 
-def _spread(columns: list[NDArray[np.float32]]) -> float:
-    """Standard deviation over all pairs, or 1 where a part says the same of all."""
-    return float(np.concatenate(columns).std()) or 1.0
+def _search(value: Callable[[Vector], float], starts: tuple[tuple[float, ...], ...], signed: int | None) -> tuple[float, Vector]:
+    """Climb a little from every start, and all the way from the best.
+
+    Args:
+        signed: the place of the one number that may be negative.
+    """
+    _, best = max((_climb(value, np.array(start), 2, signed) for start in starts), key=lambda end: end[0])
+    return _climb(value, best, ROUNDS, signed)
+
+
+def _climb(value: Callable[[Vector], float], v: Vector, rounds: int, signed: int | None) -> tuple[float, Vector]:
+    """Move one weight at a time, by smaller steps each round."""
+    best = value(v)
+    for round_ in range(rounds):
+        step = 0.7**round_
+        for at in range(len(v)):
+            for share in (-1.0, -0.3, 0.3, 1.0):
+                tried = v.copy()
+                if at == signed:
+                    tried[at] += 2 * share * step
+                else:
+                    tried[at] = max(0.0, tried[at] + share * step * (0.8 * tried[at] + 0.1))
+                found = value(tried)
+                if found > best:
+                    best, v = found, tried
+    return best, v
+
+
+def _spread(column: NDArray[np.float32]) -> float:
+    """Standard deviation, or 1 where a part says the same of all."""
+    return float(column.std()) or 1.0

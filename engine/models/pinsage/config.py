@@ -61,7 +61,7 @@ class PinSageTraining:
     """At most so many a query."""
     margin: float = 0.1
     """With max-margin: by how much an answer must beat a negative."""
-    temperature: float = 0.05
+    temperature: float = 0.07
     """With sampled softmax: where the learned temperature starts."""
     held_out: float = 0.4
     """Share of the saves that leave the graph in each epoch to be answers."""
@@ -69,19 +69,23 @@ class PinSageTraining:
     """A context with n such answers gives pairs in proportion to n ** group_power: 0 treats contexts alike, 1 saves."""
     neighbour_dropout: float = 0.1
     """Chance that a node is computed without its neighbours while training, as a cold item is."""
+    token_dropout: float = 0.3
+    """Chance that a node is computed without one of its tokens while training, so that no rare token stands for the node."""
     window_minutes: float = 60.0
     """Two saves into a context that follow each other within this time are a pair, where saves have times."""
     bias_rate: float = 10.0
     """Learning rate of the items' biases over that of the rest."""
+    token_rate: float = 3.0
+    """Learning rate of the tokens' vectors over that of the rest."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "negatives", "hard_most"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"pinsage: {name} must be at least 1, not {getattr(self, name)}")
-        for name in ("margin", "temperature", "window_minutes", "bias_rate"):
+        for name in ("margin", "temperature", "window_minutes", "bias_rate", "token_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"pinsage: {name} must be positive, not {getattr(self, name)}")
-        for name in ("held_out", "neighbour_dropout"):
+        for name in ("held_out", "neighbour_dropout", "token_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"pinsage: {name} must be at least 0 and less than 1, not {getattr(self, name)}")
         if self.loss not in ("sampled-softmax", "max-margin"):

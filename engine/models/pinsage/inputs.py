@@ -48,6 +48,21 @@ def take_content(content: Content, rows: NDArray[np.integer]) -> ContentBatch:
     )
 
 
+def without_some(batch: ContentBatch, chance: float, rng: np.random.Generator) -> ContentBatch:
+    """Leave out tokens, each alone, and weigh the others more: in expectation the sum of an item stays."""
+    if not chance:
+        return batch
+    keep = rng.random(len(batch.token), dtype=np.float32) >= chance
+    before = np.concatenate([[0], np.cumsum(keep)])
+    kept = torch.from_numpy(np.flatnonzero(keep))
+    return ContentBatch(
+        token=batch.token[kept],
+        weight=batch.weight[kept] / (1 - chance),
+        offset=torch.from_numpy(before[batch.offset.numpy()]),
+        dense=batch.dense,
+    )
+
+
 class ContentLayer(nn.Module):
     """h0: a learned vector a token, summed by weight, plus a projection of the dense features, of length 1.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.features.encoder import Content, FeatureEncoder
-from engine.models.base import RelatedData
+from engine.models.base import RelatedData, RelatedPairs
 from engine.models.pinsage.batches import bared, node_batch
 from engine.models.pinsage.bias import answer_bias
 from engine.models.pinsage.config import PinSageSettings
 from engine.models.pinsage.embed import embed_content, score_items, walked
+from engine.models.pinsage.inputs import without_some
 from engine.models.pinsage.model import NodeBatch, PinSage
 from engine.models.ranking import stand_all
 from engine.training.losses import collisions, max_margin, sampled_softmax
@@ -24,7 +25,8 @@ from engine.training.positives import Fold, find_positives, hold_out
 from engine.types import Neighbourhoods
 
 MINUTE_MS = 60_000
-VALIDATION_K = 10
+COLD_WORTH = 0.3
+"""Of a cold validation pair, against one whose answer has edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,11 @@ class PinSageTask:
         return max(1, round(self.data.graph.item_to_context.num_edges / self.settings.training.batch_size))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        rest = [value for name, value in self.model.named_parameters() if name != "bias"]
-        groups: list[dict[str, Any]] = [{"params": rest}]
+        how, tokens = self.settings.training, self.model.content.tokens
+        rest = [value for name, value in self.model.named_parameters() if name not in ("bias", "content.tokens")]
+        groups: list[dict[str, Any]] = [{"params": rest}, {"params": [tokens], "share": how.token_rate}]
         if self.model.bias is not None:
-            groups.append({"params": [self.model.bias], "share": self.settings.training.bias_rate, "weight_decay": 0.0})
+            groups.append({"params": [self.model.bias], "share": how.bias_rate, "weight_decay": 0.0})
         return groups
 
     def batch(self, step: int) -> PairBatch:
@@ -113,8 +116,9 @@ class PinSageTask:
         layers = len(self.model.layers)
         candidates = torch.from_numpy(np.concatenate([answer, shared]).astype(np.int64))
         expected = how.batch_size * epoch.answer_chance + how.negatives / len(self.connected)
+        nodes = node_batch(targets, top, epoch.neighbours, epoch.content, layers, thin)
         return PairBatch(
-            nodes=node_batch(targets, top, epoch.neighbours, epoch.content, layers, thin),
+            nodes=replace(nodes, content=without_some(nodes.content, how.token_dropout, rng)),
             pairs=len(query),
             candidates=candidates,
             same=collisions(
@@ -142,17 +146,22 @@ class PinSageTask:
         )
 
     def validate(self) -> float | None:
-        """Mean of Hit@10 over the kinds of validation pairs there are."""
-        kinds = [pairs for pairs in (self.data.validation, self.data.validation_cold) if len(pairs)]
-        if not kinds:
+        """Mean discounted gain of the validation pairs, plus `COLD_WORTH` times that of the cold ones.
+
+        Cold pairs go on gaining long after the network has learned the training edges by heart, so they must not decide alone.
+        """
+        data = self.data
+        worth = [(1.0, data.validation), (COLD_WORTH, data.validation_cold)]
+        if not any(len(pairs) for _, pairs in worth):
             return None
         vectors = embed_content(self.model, self.content, self.neighbours)
-        bias = answer_bias(self.model, self.data.graph)
+        bias = answer_bias(self.model, data.graph)
         scale = float(self.model.log_scale.exp())
-        hits = [
-            stand_all(lambda q: score_items(vectors, q, scale, bias), pairs).hit(VALIDATION_K).mean() for pairs in kinds
-        ]
-        return float(np.mean(hits))
+
+        def gain(pairs: RelatedPairs) -> float:
+            return float(stand_all(lambda q: score_items(vectors, q, scale, bias), pairs).discounted().mean())
+
+        return sum(share * gain(pairs) for share, pairs in worth if len(pairs))
 
     def _prepare(self, number: int) -> _Epoch:
         """An epoch's fold; kept, since its batches come one after the other."""
