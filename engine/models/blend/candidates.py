@@ -105,14 +105,16 @@ def gather(
 
 def _union(scores: list[FloatArray], joined: Flags, query: int, answer: int) -> IndexArray:
     """The answer, then the top of each part among the items that a walk can join to the query, and among the others."""
-    tops = []
+    tops: list[NDArray[np.int64]] = []
     for group in (np.flatnonzero(joined), np.flatnonzero(~joined)):
-        for score in scores:
+        depth, found = min(DEPTH, len(group)), len(tops)
+        for score in scores if depth else []:
             own = score[group]
-            depth = min(DEPTH, len(group))
-            if depth:
+            if own.min() < own.max():  # a part that says the same of all has no top
                 top = np.argpartition(-own, depth - 1)[:depth]
-                tops.append(group[top[own[top] > own.min()]])  # a part that says the same of all has no top
+                tops.append(group[top[own[top] > own.min()]])
+        if len(tops) == found:
+            tops.append(group[:depth])  # no part tells them apart, but a shift may still put them all first
     items = np.unique(np.concatenate(tops))
     items = items[(items != query) & (items != answer)]
     return np.concatenate([[answer], items]).astype(np.int32)

@@ -81,7 +81,8 @@ class _Cold:
 
     def __init__(self, warm: Candidates, cold: Candidates, floor: float, fixed: Vector) -> None:
         self.floor = floor
-        self.fixed = BlendWeights(*(float(v) for v in fixed), floor, 0.0, 0.0, 0.0)
+        embedding, walk, content = (float(weight) for weight in fixed)
+        self.fixed = BlendWeights(embedding, walk, content, floor, 0.0, 0.0, 0.0)
         self.expected = self._expected(warm)
         self.parts = [(part, part.log_walk(floor)) for part in (warm, cold) if len(part)]
         self.spread = _spread(warm.embedding)
@@ -132,7 +133,9 @@ class _Cold:
         return self.weights(_search(self.value, COLD_STARTS, signed=2)[1])
 
 
-def _search(value: Callable[[Vector], float], starts: tuple[tuple[float, ...], ...], signed: int | None) -> tuple[float, Vector]:
+def _search(
+    value: Callable[[Vector], float], starts: tuple[tuple[float, ...], ...], signed: int | None
+) -> tuple[float, Vector]:
     """Climb a little from every start, and all the way from the best.
 
     Args:

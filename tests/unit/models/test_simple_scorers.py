@@ -182,6 +182,17 @@ def test_the_blend_is_at_least_as_good_as_each_part_warm_and_cold():
     assert mean_reciprocal_rank(blend.score, warm) > 1.1 * best
 
 
+def test_cold_pairs_that_no_part_can_answer_cost_the_others_little():
+    data, parts, warm, _ = blended_world()
+    for part in parts:
+        part.scores[:, 320:] = -2.0 if part is not parts[1] else 0.0
+    blend = BlendScorer(*parts)
+    blend.fit(data)
+    with_cold = mean_reciprocal_rank(blend.score, warm)
+    blend.fit(RelatedData(data.graph, data.items, data.validation))
+    assert with_cold > 0.9 * mean_reciprocal_rank(blend.score, warm)
+
+
 def test_the_blend_works_without_cold_pairs_and_without_any_pairs():
     data, parts, warm, cold = blended_world()
     blend = BlendScorer(*parts)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from board_world import BOARDS, ITEMS, SMALL, item_table, world
+from numpy.typing import NDArray
 
 from engine.errors import ConfigError, CorruptFileError, TrainingError
 from engine.features.encoder import fit_features
@@ -20,6 +21,7 @@ from engine.models.pinsage.batches import bared, node_batch
 from engine.models.pinsage.config import PinSageSettings
 from engine.models.pinsage.embed import NewItemEmbedder, embed_content, walked
 from engine.models.pinsage.files import SETTINGS, load_model
+from engine.models.pinsage.inputs import ContentBatch, take_content, without_some
 from engine.models.pinsage.scorer import PinSageScorer, new_model
 from engine.models.ranking import stand_all
 from engine.sampling.walks import neighbourhoods_of_new
@@ -136,6 +138,25 @@ def test_bared_nodes_lose_all_their_neighbours_or_none() -> None:
     gone = (thinned == 0).all(axis=1)
     assert 0.2 < gone.mean() < 0.8
     assert np.array_equal(thinned[~gone], every.weight[~gone])
+
+
+def test_tokens_are_left_out_one_by_one_and_the_rest_weigh_more() -> None:
+    data, rng = world(), np.random.default_rng(0)
+    content = fit_features(data.items, PinSageSettings.from_flat(SMALL).features).content(data.items)
+    whole = take_content(content, ALL)
+    assert without_some(whole, 0.0, rng) is whole
+
+    def weight_of_each(batch: ContentBatch) -> NDArray[np.float64]:
+        item = np.searchsorted(batch.offset.numpy(), np.arange(len(batch.token)), side="right") - 1
+        dense = np.zeros((ITEMS, content.tokens.shape[1]))
+        np.add.at(dense, (item, batch.token.numpy()), batch.weight.numpy())
+        return dense
+
+    wanted = weight_of_each(whole)
+    assert np.allclose(wanted, content.tokens.toarray())
+    drawn = [weight_of_each(without_some(whole, 0.3, rng)) for _ in range(400)]
+    assert np.isin(np.round(drawn[0][wanted > 0] / wanted[wanted > 0], 4), [0.0, np.round(1 / 0.7, 4)]).all()
+    assert np.allclose(np.mean(drawn, axis=0), wanted, atol=0.15)
 
 
 def test_items_without_edges_and_without_fields_are_embedded_and_ranked(trained: PinSageScorer) -> None:

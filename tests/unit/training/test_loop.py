@@ -93,6 +93,29 @@ def test_it_stops_early_and_keeps_the_best_weights() -> None:
     assert weights(task) == weights(short)
 
 
+def test_what_is_kept_is_an_average_of_the_weights_over_the_steps() -> None:
+    class Recorded(LineTask):
+        def loss(self, batch: tuple[int, Tensor]) -> Tensor:
+            seen.append(weights(self))
+            return super().loss(batch)
+
+    def run(average: float) -> list[float]:
+        task = Recorded()
+        seen[:] = []
+        train(task, LoopConfig(epochs=2, learning_rate=0.05, average=average))
+        return weights(task)
+
+    seen: list[list[float]] = []
+    last = run(0.0)
+    path = [*seen, last]
+    assert last != path[-2]
+    wanted = path[0]
+    for step, here in enumerate(path[1:], start=1):
+        stays = min(0.6, step / (step + 10))
+        wanted = [stays * old + (1 - stays) * new for old, new in zip(wanted, here, strict=True)]
+    assert run(0.6) == pytest.approx(wanted, rel=1e-4)
+
+
 def test_a_loss_that_is_not_finite_names_epoch_and_batch() -> None:
     with pytest.raises(TrainingError, match="epoch 2, batch 3"):
         train(LineTask(spoil=STEPS + 2), CONFIG)
@@ -115,7 +138,9 @@ def test_the_rate_warms_up_over_an_epoch_and_then_decays() -> None:
     assert config.rate(11, 4) == 0.25
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"decay": 1.5}, {"learning_rate": -1.0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"decay": 1.5}, {"learning_rate": -1.0}, {"seed": -1}, {"average": 1.0}]
+)
 def test_wrong_loop_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LoopConfig(**wrong)
