@@ -21,18 +21,27 @@ from engine.models.pinsage.config import PinSageConfig
 from engine.models.pinsage.inputs import take_content
 from engine.models.pinsage.model import PinSage
 from engine.sampling.config import WalkConfig
-from engine.sampling.walks import neighbourhoods
+from engine.sampling.walks import OnBlock, neighbourhoods
 from engine.types import FloatArray, IndexArray, ItemContextGraph, Neighbourhoods
 
 
 def walked(
-    graph: ItemContextGraph, rows: NDArray[np.integer], config: PinSageConfig, *, threads: int | None = None
+    graph: ItemContextGraph,
+    rows: NDArray[np.integer],
+    config: PinSageConfig,
+    *,
+    threads: int | None = None,
+    on_block: OnBlock | None = None,
 ) -> Neighbourhoods:
-    """Neighbourhoods of some items, pooled as the configuration says; without layers there are none to walk for."""
+    """Neighbourhoods of some items, pooled as the configuration says; without layers there are none to walk for.
+
+    Args:
+        on_block: see `sampling.walks.neighbourhoods`.
+    """
     if config.content_only:
         empty = (len(rows), 1)
         return Neighbourhoods(np.full(empty, -1, dtype=np.int32), np.zeros(empty, dtype=np.float32))
-    return pooled(neighbourhoods(graph, rows, config.walk, threads=threads), config)
+    return pooled(neighbourhoods(graph, rows, config.walk, threads=threads, on_block=on_block), config)
 
 
 def embed_items(

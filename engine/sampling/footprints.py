@@ -1,0 +1,150 @@
+"""Which start nodes' walks may have changed: a Bloom filter a start, of the nodes whose lists its walks picked from.
+
+A walk stays what it is as long as no list that it picks from changes (`walks.WalkedBlock`). So the starts whose filter
+holds none of the nodes whose lists changed keep their walks; the others are walked again. A filter says "maybe" of a few
+nodes that it does not hold (Bloom, 1970), which costs a walk and never misses one.
+
+Nodes enter by row number, which never changes within a lineage of snapshots. Knows no server and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compiled import compiled
+from engine.sampling.config import WalkConfig
+from engine.sampling.walks import WalkedBlock
+from engine.types import IndexArray, KeyArray
+
+PROBES = 5
+"""Bits a node."""
+BITS_A_VISIT = 14
+"""Room for each list that a start's walks can pick from: with five bits a node, one in four hundred is held by mistake."""
+_MUL1, _MUL2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_1, _6, _27, _30, _31, _32 = (np.uint64(n) for n in (1, 6, 27, 30, 31, 32))
+_LOW, _63 = np.uint64(0xFFFFFFFF), np.uint64(63)
+
+
+def words_for(config: WalkConfig) -> int:
+    """W, how many 64-bit words a filter has."""
+    # Of the items, the start stands for itself and for every restart.
+    lists = 1 + config.num_walks * (1 + (config.walk_length - 1) * (2 - config.restart))
+    return max(2, -(-round(lists * BITS_A_VISIT) // 64))
+
+
+class Footprints:
+    """Filters of some start nodes, filled while they walk: `stamp` is for `walks.neighbourhoods(on_block=...)`.
+
+    Attributes:
+        filters: uint64 `[B, W]`.
+    """
+
+    def __init__(self, starts: int, config: WalkConfig) -> None:
+        self.filters: KeyArray = np.zeros((starts, words_for(config)), dtype=np.uint64)
+
+    def stamp(self, walked: WalkedBlock) -> None:
+        """Take in the walks of a block of starts."""
+        _stamp(walked.items, walked.contexts, self.filters[walked.starts])
+
+
+def changed_nodes(items: IndexArray, contexts: IndexArray) -> KeyArray:
+    """What to look for in filters, uint64 `[M]`.
+
+    Args:
+        items, contexts: rows whose list of neighbours changed.
+    """
+    return np.concatenate([_hashes(items, 0), _hashes(contexts, 1)])
+
+
+def may_hold(blocks: Iterable[KeyArray], nodes: KeyArray) -> NDArray[np.bool_]:
+    """Which filters may hold one of the nodes; of those that do, none is left out.
+
+    Args:
+        blocks: uint64 `[B, W]` each, filters in their order.
+        nodes: of `changed_nodes`.
+
+    Returns:
+        bool, one a filter.
+    """
+    found = [np.empty(0, dtype=bool)]
+    for filters in blocks:
+        hit = np.zeros(len(filters), dtype=bool)
+        if len(nodes):
+            _scan(filters, nodes, hit)
+        found.append(hit)
+    return np.concatenate(found)
+
+
+@compiled
+def _hash(row: int, kind: int) -> np.uint64:
+    z = (np.uint64(row) << _1 | np.uint64(kind)) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> _30)) * _MUL1
+    z = (z ^ (z >> _27)) * _MUL2
+    return z ^ (z >> _31)
+
+
+@compiled
+def _hashes(rows: IndexArray, kind: int) -> KeyArray:
+    out = np.empty(len(rows), dtype=np.uint64)
+    for at in range(len(rows)):
+        out[at] = _hash(rows[at], kind)
+    return out
+
+
+@compiled
+def _bit(node: np.uint64, probe: np.uint64, bits: np.uint64) -> np.uint64:
+    """The place of a probe, below `bits`: double hashing (Kirsch and Mitzenmacher, 2006)."""
+    return (((node + probe * (node >> _32 | _1)) & _LOW) * bits) >> _32
+
+
+@compiled
+def _stamp(items: NDArray[np.int32], contexts: NDArray[np.int32], filters: KeyArray) -> None:
+    """Set the bits of all nodes that walks stood on.
+
+    Args:
+        items, contexts: int32 `[length, B, walks]`; -1 is none.
+        filters: uint64 `[B, W]`.
+    """
+    bits = np.uint64(filters.shape[1]) << _6
+    for step in range(items.shape[0]):
+        for start in range(items.shape[1]):
+            own = filters[start]
+            last = np.int32(-1)
+            for walk in range(items.shape[2]):
+                item, context = items[step, start, walk], contexts[step, start, walk]
+                if item >= 0 and item != last:
+                    _set(own, _hash(item, 0), bits)
+                    last = item
+                if context >= 0:
+                    _set(own, _hash(context, 1), bits)
+
+
+@compiled
+def _set(own: KeyArray, node: np.uint64, bits: np.uint64) -> None:
+    for probe in range(PROBES):
+        place = _bit(node, np.uint64(probe), bits)
+        own[place >> _6] |= _1 << (place & _63)
+
+
+@compiled
+def _scan(filters: KeyArray, nodes: KeyArray, hit: NDArray[np.bool_]) -> None:
+    bits = np.uint64(filters.shape[1]) << _6
+    places = np.empty((len(nodes), PROBES), dtype=np.uint64)
+    for number in range(len(nodes)):
+        for probe in range(PROBES):
+            places[number, probe] = _bit(nodes[number], np.uint64(probe), bits)
+    for row in range(len(filters)):
+        own = filters[row]
+        for number in range(len(nodes)):
+            held = True
+            for probe in range(PROBES):
+                place = places[number, probe]
+                if not (own[place >> _6] >> (place & _63)) & _1:
+                    held = False
+                    break
+            if held:
+                hit[row] = True
+                break
