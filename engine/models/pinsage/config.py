@@ -64,7 +64,9 @@ class PinSageTraining:
     temperature: float = 0.07
     """With sampled softmax: where the learned temperature starts."""
     held_out: float = 0.4
-    """Share of the saves that leave the graph in each epoch to be answers."""
+    """Share of the saves that leave the graph in each fold to be answers."""
+    folds: int = 5
+    """How often in an epoch the saves to hold out are drawn anew. With one, a network learns the fold's pairs by heart."""
     group_power: float = 1.0
     """A context with n such answers gives pairs in proportion to n ** group_power: 0 treats contexts alike, 1 saves."""
     neighbour_dropout: float = 0.1
@@ -79,7 +81,7 @@ class PinSageTraining:
     """Learning rate of the tokens' vectors over that of the rest."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "negatives", "hard_most"):
+        for name in ("batch_size", "negatives", "hard_most", "folds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"pinsage: {name} must be at least 1, not {getattr(self, name)}")
         for name in ("margin", "temperature", "window_minutes", "bias_rate", "token_rate"):

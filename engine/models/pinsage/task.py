@@ -49,8 +49,8 @@ class PairBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Epoch:
-    """What an epoch's batches share: its fold, the walks and the content of what is left, chances of answers."""
+class _Fold:
+    """What the batches of a fold share: the saves held out, the walks and the content of what is left, chances of answers."""
 
     number: int
     fold: Fold
@@ -76,7 +76,7 @@ class PinSageTask:
             self.hard = HardNegatives(data.graph, how.hard_rank_low, how.hard_rank_high, how.hard_most, data.seed)
         self.content = encoder.content(data.items, data.graph, data.contexts)
         self.neighbours = walked(data.graph, np.arange(data.num_items), settings.network, threads=1)
-        self._epoch: _Epoch | None = None
+        self._fold: _Fold | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -98,13 +98,14 @@ class PinSageTask:
     def batch(self, step: int) -> PairBatch:
         """Draw pairs and negatives and lay out what embedding them takes."""
         how = self.settings.training
-        epoch = self._prepare(step // self.steps_an_epoch)
+        epoch = step // self.steps_an_epoch
+        prepared = self._prepare(step * how.folds // self.steps_an_epoch)
         rng = np.random.default_rng([self.data.seed, 1, step])
-        query, answer = epoch.fold.sample(how.batch_size, rng)
+        query, answer = prepared.fold.sample(how.batch_size, rng)
         shared = self.connected[rng.integers(0, len(self.connected), how.negatives)]
         parts = [query, answer, shared]
-        if self.hard is not None and epoch.number > 0:
-            found = self.hard.of(query, min(epoch.number, how.hard_most))
+        if self.hard is not None and epoch > 0:
+            found = self.hard.of(query, min(epoch, how.hard_most))
             anything = self.connected[rng.integers(0, len(self.connected), found.shape)]
             parts.append(np.where(found >= 0, found, anything).astype(np.int32).ravel())
         targets = np.concatenate(parts)
@@ -112,11 +113,11 @@ class PinSageTask:
         def thin(found: Neighbourhoods) -> Neighbourhoods:
             return bared(found, how.neighbour_dropout, rng)
 
-        top = thin(Neighbourhoods(epoch.neighbours.idx[targets], epoch.neighbours.weight[targets]))
+        top = thin(Neighbourhoods(prepared.neighbours.idx[targets], prepared.neighbours.weight[targets]))
         layers = len(self.model.layers)
         candidates = torch.from_numpy(np.concatenate([answer, shared]).astype(np.int64))
-        expected = how.batch_size * epoch.answer_chance + how.negatives / len(self.connected)
-        nodes = node_batch(targets, top, epoch.neighbours, epoch.content, layers, thin)
+        expected = how.batch_size * prepared.answer_chance + how.negatives / len(self.connected)
+        nodes = node_batch(targets, top, prepared.neighbours, prepared.content, layers, thin)
         return PairBatch(
             nodes=replace(nodes, content=without_some(nodes.content, how.token_dropout, rng)),
             pairs=len(query),
@@ -163,9 +164,9 @@ class PinSageTask:
 
         return sum(share * gain(pairs) for share, pairs in worth if len(pairs))
 
-    def _prepare(self, number: int) -> _Epoch:
-        """An epoch's fold; kept, since its batches come one after the other."""
-        if self._epoch is None or self._epoch.number != number:
+    def _prepare(self, number: int) -> _Fold:
+        """A fold; kept, since its batches come one after the other."""
+        if self._fold is None or self._fold.number != number:
             data, how = self.data, self.settings.training
             fold = hold_out(
                 data.graph,
@@ -178,5 +179,5 @@ class PinSageTask:
             if data.contexts is not None:  # an item's words from contexts change with its saves
                 content = self.encoder.content(data.items, fold.graph, data.contexts)
             every = walked(fold.graph, np.arange(data.num_items), self.settings.network, threads=1)
-            self._epoch = _Epoch(number, fold, every, content, fold.answer_chance())
-        return self._epoch
+            self._fold = _Fold(number, fold, every, content, fold.answer_chance())
+        return self._fold
