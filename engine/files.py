@@ -117,6 +117,10 @@ class Checked:
             self.seen[stamp] = self._known.get(stamp) or sha256_file(path)
         return self.seen[stamp]
 
+    def keep(self, other: Checked) -> None:
+        """Take over everything that another has seen."""
+        self.seen.update(other.seen)
+
 
 def link_file(source: Path, target: Path) -> None:
     """Give a file that never changes a second name; copy it where the file system cannot.

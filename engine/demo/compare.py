@@ -57,9 +57,10 @@ def _scores(view: View, seed: int) -> dict[str, Score]:
     learned = view.folder / layout.BLEND
     if learned.is_dir():
         blend, linked = Blend.load(learned), view.graph.item_to_context.degrees() > 0
+        bias = blend.bias_of(len(vectors))
 
         def blended(queries: IndexArray) -> FloatArray:
-            likeness = np.asarray(blend.scale * (vectors[queries] @ vectors.T) + blend.bias, dtype=np.float32)
+            likeness = np.asarray(blend.scale * (vectors[queries] @ vectors.T) + bias, dtype=np.float32)
             both = linked[queries][:, None] & linked[None]
             return blend.weights.combine(likeness, walks.score(queries), content.score(queries), both)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EmptyGraphError, UnknownNameError
+from engine.files import Checked
 from engine.graph.snapshot_columns import FieldColumn, IdColumn, NodeTable
 from engine.graph.snapshot_csr import NO_TIME, Relation
 from engine.types import ItemContextGraph
@@ -61,18 +62,19 @@ class Snapshot:
     relations: Relations
 
     @staticmethod
-    def open(path: Path, *, verify: bool = True) -> Snapshot:
+    def open(path: Path, *, verify: bool = True, checked: Checked | None = None) -> Snapshot:
         """Memory-map a snapshot folder.
 
         Args:
             verify: compare checksums, not only sizes.
+            checked: knows the checksums that were computed already.
 
         Raises:
             CorruptFileError: a file is missing, short, altered or does not fit the others.
         """
         from engine.graph.snapshot_files import read_snapshot
 
-        return read_snapshot(path, verify=verify)
+        return read_snapshot(path, verify=verify, checked=checked)
 
     @staticmethod
     def from_dataset(

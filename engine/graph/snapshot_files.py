@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError
-from engine.files import open_folder
+from engine.files import Checked, open_folder
 from engine.graph.snapshot import Relations, Snapshot
 from engine.graph.snapshot_columns import DEAD, FieldColumn, IdColumn, NodeTable
 from engine.graph.snapshot_csr import Relation
@@ -70,9 +70,9 @@ def write_relation(folder: Path, name: str, edges: Relation) -> None:
                 np.save(folder / f"{name}.{direction}.{part}.npy", values)
 
 
-def read_snapshot(folder: Path, *, verify: bool) -> Snapshot:
+def read_snapshot(folder: Path, *, verify: bool, checked: Checked | None = None) -> Snapshot:
     """Memory-map a folder; `Snapshot.open` describes the errors."""
-    facts = open_folder(folder, what="snapshot", verify=verify)
+    facts = open_folder(folder, what="snapshot", verify=verify, checked=checked)
     if facts.get("format") != FORMAT:
         raise CorruptFileError(
             f"snapshot {folder}: format {facts.get('format')!r} is not {FORMAT}", hint="Remove it and export again."

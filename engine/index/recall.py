@@ -9,12 +9,15 @@ import logging
 
 import numpy as np
 
-from engine.index.exact import ExactIndex
+from engine.index.exact import ExactIndex, top_of
 from engine.index.hnsw import HnswIndex
-from engine.index.protocol import NO_LABEL, SearchIndex
+from engine.index.protocol import NO_LABEL, Hits, LabelArray, SearchIndex, empty_hits
 from engine.types import FloatArray
 
 log = logging.getLogger(__name__)
+
+_TOLERANCE = 1e-6
+_BLOCK_ROWS = 65_536
 
 
 def ann_recall(index: SearchIndex, exact: SearchIndex, queries: FloatArray, k: int) -> float:
@@ -22,13 +25,42 @@ def ann_recall(index: SearchIndex, exact: SearchIndex, queries: FloatArray, k: i
 
     A vector that scores as well as the exact k-th best counts as found, so that equal vectors do no harm.
     """
-    found, best = index.query(queries, k), exact.query(queries, k)
+    return _recall(index.query(queries, k), exact.query(queries, k))
+
+
+def _recall(found: Hits, best: Hits) -> float:
     present = best.labels != NO_LABEL
     if not present.any():
         return 1.0
     least = np.where(present, best.scores, np.inf).min(axis=1, keepdims=True)
-    hit = (found.labels != NO_LABEL) & (found.scores >= least - 1e-6)
+    hit = (found.labels != NO_LABEL) & (found.scores >= least - _TOLERANCE)
     return float(np.minimum(hit.sum(axis=1), present.sum(axis=1)).sum() / present.sum())
+
+
+def sampled_recall(index: SearchIndex, vectors: FloatArray, rows: LabelArray, queries: FloatArray, k: int) -> float:
+    """`ann_recall` against an exact search among some rows of a matrix, which is read once and never copied whole.
+
+    Args:
+        vectors: float32 `[N, dim]`.
+        rows: int64, increasing: the labels of `index`.
+    """
+    found = index.query(queries, k)
+    # What the index found is there: of all other rows only those that score no worse can be among the exact k best.
+    least = found.scores.min(axis=1)
+    better: list[tuple[LabelArray, LabelArray, FloatArray]] = []
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        part = rows[start : start + _BLOCK_ROWS]
+        scores = queries @ vectors[part].T
+        query, at = np.nonzero(scores >= least[:, None] - _TOLERANCE)
+        better.append((query, part[at], scores[query, at]))
+    if not better:
+        return 1.0
+    asked, labels, scores = (np.concatenate(column) for column in zip(*better, strict=True))
+    best = empty_hits(len(queries), k)
+    for row in range(len(queries)):
+        own = asked == row
+        top_of(scores[own][None], labels[own], Hits(best.labels[row : row + 1], best.scores[row : row + 1]))
+    return _recall(found, best)
 
 
 def tune(index: HnswIndex, exact: ExactIndex, queries: FloatArray, k: int, target: float, max_ef: int = 4096) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import write_base
 from engine.errors import EmptyGraphError, EngineError
-from engine.files import atomic_folder, read_manifest
+from engine.files import atomic_folder, link_folder, read_manifest
 from engine.graph.snapshot import Snapshot
 from engine.index.hnsw import HnswConfig
+from engine.index.layered import LayeredIndex
 from engine.refresh.gate import GateConfig, check_vectors, checked_index
 from engine.registry import Generation, Registry
 from engine.serving import layout
@@ -28,7 +32,9 @@ class Parts:
         snapshot: with a folder of its own, which the generation refers to.
         as_of: the graph was read at this time or later.
         vectors: float32 `[N, d]`, one row an item of the snapshot.
-        folders: name in the generation's folder -> a folder to copy there (`layout.MODEL`, `layout.BLEND`).
+        folders: name in the generation's folder -> a folder to put there (`layout.MODEL`, `layout.BLEND`). Its files
+            are shared, so they must never change.
+        write_state: fills the generation's `layout.STATE` folder, which the first refresh begins with.
         config: how it was made, JSON-able.
         metrics: what was measured before.
         default_method: the ranking method where a query names none.
@@ -38,6 +44,7 @@ class Parts:
     as_of: datetime
     vectors: FloatArray
     folders: dict[str, Path] = field(default_factory=dict)
+    write_state: Callable[[Path], None] | None = None
     config: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     default_method: str = "pinsage"
@@ -61,7 +68,7 @@ def publish_generation(
         DiskFullError: no space left.
     """
     snapshot = parts.snapshot
-    if not len(snapshot.items):
+    if not snapshot.items.num_alive:
         raise EmptyGraphError("the graph has no items", hint="Load a data set with `engine ingest DIR`.")
     assert snapshot.path is not None
     generation = registry.generations.begin(
@@ -73,12 +80,19 @@ def publish_generation(
         model=parts.config.get("model"),
         seed=parts.config.get("seed"),
     )
-    try:
-        check_vectors(parts.vectors, len(snapshot.items))
+    with failing(registry, generation):
+        check_vectors(parts.vectors, snapshot.items.alive)
         metrics = _write(generation, parts, index, gate)
         files = read_manifest(generation.path, what="generation")["files"]
         registry.generations.ready(generation.id, metrics=metrics, files=files)
         return registry.generations.publish(generation.id)
+
+
+@contextmanager
+def failing(registry: Registry, generation: Generation) -> Iterator[None]:
+    """Mark a generation failed and remove its folder where the block ends in an error."""
+    try:
+        yield
     except BaseException as error:
         registry.generations.fail(
             generation.id, str(error).splitlines()[0] if isinstance(error, EngineError) else repr(error)
@@ -89,24 +103,31 @@ def publish_generation(
 
 def _write(generation: Generation, parts: Parts, config: HnswConfig, gate: GateConfig) -> dict[str, Any]:
     items = parts.snapshot.items
-    facts = {
+    facts = facts_of(generation, items.corpora, {"default_method": parts.default_method, "config": parts.config})
+    recalls = [1.0]
+    with atomic_folder(generation.path, facts) as folder:
+        write_base(folder, layout.VECTORS, np.asarray(parts.vectors, np.float32))
+        write_base(folder, layout.ITEM_KEYS, items.key)
+        for number, corpus in enumerate(items.corpora):
+            rows = np.flatnonzero(items.corpus == number)
+            built, recall = checked_index(np.asarray(parts.vectors[rows]), rows, config, gate, corpus=corpus)
+            LayeredIndex.of(built, parts.vectors).save(layout.index_folder(folder, number))
+            recalls.append(recall)
+        for name, source in parts.folders.items():
+            link_folder(source, folder / name)
+        if parts.write_state is not None:
+            (folder / layout.STATE).mkdir()
+            parts.write_state(folder / layout.STATE)
+    return {**parts.metrics, "ann_recall": min(recalls), "items": items.num_alive}
+
+
+def facts_of(generation: Generation, corpora: list[str], more: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a generation's manifest."""
+    return {
         "format": layout.FORMAT,
         "generation": generation.id,
         "watermark": generation.watermark,
         "snapshot": generation.snapshot_path.name,
-        "corpora": items.corpora,
-        "default_method": parts.default_method,
-        "config": parts.config,
+        "corpora": corpora,
+        **more,
     }
-    recalls = []
-    with atomic_folder(generation.path, facts) as folder:
-        np.save(folder / layout.VECTORS, np.asarray(parts.vectors, np.float32))
-        np.save(folder / layout.ITEM_KEYS, items.key)
-        for number, corpus in enumerate(items.corpora):
-            rows = np.flatnonzero(items.corpus == number)
-            built, recall = checked_index(np.asarray(parts.vectors[rows]), rows, config, gate, corpus=corpus)
-            built.save(layout.index_folder(folder, number))
-            recalls.append(recall)
-        for name, source in parts.folders.items():
-            shutil.copytree(source, folder / name)
-    return {**parts.metrics, "ann_recall": min(recalls), "items": len(items)}

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.index.compaction import BREADTH_FACTOR, URGENT_FACTOR, why_compact
 from engine.index.exact import ExactIndex
 from engine.index.hnsw import HnswConfig, HnswIndex
+from engine.index.layered import LayeredIndex
 from engine.index.protocol import LabelArray
-from engine.index.recall import tune
+from engine.index.recall import sampled_recall, tune
 from engine.types import FloatArray
 
+log = logging.getLogger(__name__)
+
 _NORM_TOLERANCE = 1e-3
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +39,33 @@ class GateConfig:
     queries: int = 200
 
 
-def check_vectors(vectors: FloatArray, items: int) -> None:
+def check_vectors(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[Any] | None = None) -> None:
     """Refuse vectors that cannot be served.
 
+    Args:
+        alive: bool, one an item row; a dead row may have any vector.
+        rows: the item rows that the vectors are of; all of them when None.
+
     Raises:
-        TrainingError: not one row an item, a value that is not finite, or a length other than 1.
+        TrainingError: not one vector a row, a value that is not finite, or a length other than 1.
     """
-    if vectors.ndim != 2 or len(vectors) != items:
-        raise TrainingError(f"the gate: {items:,} items but vectors of the shape {list(vectors.shape)}")
-    for start in range(0, len(vectors), 65_536):
-        part = vectors[start : start + 65_536]
-        bad = np.flatnonzero(~np.isfinite(part).all(axis=1))
+    count = len(alive) if rows is None else len(rows)
+    if vectors.ndim != 2 or len(vectors) != count:
+        raise TrainingError(f"the gate: {count:,} items but vectors of the shape {list(vectors.shape)}")
+    for start in range(0, len(vectors), _BLOCK):
+        part = vectors[start : start + _BLOCK]
+        of = np.arange(start, start + len(part)) if rows is None else rows[start : start + _BLOCK]
+        bad = np.flatnonzero(~np.isfinite(part).all(axis=1) & alive[of])
         if len(bad):
             raise TrainingError(
-                f"the gate: the vector of item row {start + int(bad[0])} is not finite",
+                f"the gate: the vector of item row {int(of[bad[0]])} is not finite",
                 hint="Training diverged: lower the learning rate and build again.",
             )
         lengths = np.linalg.norm(part, axis=1)
-        off = np.flatnonzero(np.abs(lengths - 1) > _NORM_TOLERANCE)
+        off = np.flatnonzero((np.abs(lengths - 1) > _NORM_TOLERANCE) & alive[of])
         if len(off):
             raise TrainingError(
-                f"the gate: the vector of item row {start + int(off[0])} has length {lengths[off[0]]:.4f}, not 1"
+                f"the gate: the vector of item row {int(of[off[0]])} has length {lengths[off[0]]:.4f}, not 1"
             )
 
 
@@ -78,3 +92,49 @@ def checked_index(
             hint="The vectors may have collapsed; if not, build with a larger m or ef_construction.",
         )
     return index, reached
+
+
+def advanced_index(
+    before: LayeredIndex,
+    vectors: FloatArray,
+    live: NDArray[np.bool_],
+    changed: NDArray[Any],
+    gate: GateConfig,
+    *,
+    corpus: str,
+) -> tuple[LayeredIndex, float]:
+    """Carry an index over to changed vectors so that it meets the gate: by scoring more candidates, and built anew where
+    that is not enough or it has grown far past its limits.
+
+    Args:
+        vectors: float32 `[N, d]`; `live`: bool `[N]`, the rows of the corpus; `changed`: the rows with other vectors.
+
+    Returns:
+        The index and its ann_recall on queries half of which are changed rows.
+
+    Raises:
+        TrainingError: see `checked_index`.
+    """
+    index = before.advance(vectors, live, changed)
+    rows = np.flatnonzero(live)
+    if not len(rows):
+        return index, 1.0
+    moved = np.asarray(changed, np.int64)[live[changed]]
+    half = max(1, gate.queries // 2)
+    queries = vectors[np.concatenate([_evenly(rows, half), _evenly(moved, half)])]
+    reached = sampled_recall(index, vectors, rows, queries, gate.k)
+    most = BREADTH_FACTOR * URGENT_FACTOR * index.hnsw.config.ef
+    while reached < gate.ann_recall and 2 * index.breadth <= most:
+        index = index.with_breadth(2 * index.breadth)
+        reached = sampled_recall(index, vectors, rows, queries, gate.k)
+    why = why_compact(index, URGENT_FACTOR)
+    if reached >= gate.ann_recall and why is None:
+        return index, reached
+    log.warning("corpus %r: building its index anew: %s", corpus, why or f"ann_recall fell to {reached:.3f}")
+    built, reached = checked_index(vectors[rows], rows, index.hnsw.config, gate, corpus=corpus)
+    return LayeredIndex.of(built, vectors), reached
+
+
+def _evenly(rows: NDArray[Any], count: int) -> LabelArray:
+    """At most `count` of some rows, drawn evenly."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)].astype(np.int64)

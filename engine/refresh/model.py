@@ -66,7 +66,7 @@ def train(snapshot: Snapshot, settings: Settings, model: str, config: Mapping[st
     figures = _validate({"pinsage": scorer, **parts, "blend": blend}, data)
     with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
         scorer.save(temporary / MODEL)
-        Blend(blend.weights, scorer.scale, scorer.bias).save(temporary / layout.BLEND)
+        Blend(blend.weights, scorer.scale, scorer.bias, scorer.new_bias).save(temporary / layout.BLEND)
         report = {**scorer.report(), "validation": figures, "blend": blend.report()}
         (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)

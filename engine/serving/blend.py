@@ -1,7 +1,7 @@
 """The blend of embeddings, walks and content, for serving: candidates of the quick parts, scored by all. Knows one view.
 
 What it learned (`engine.models.blend`) is in the generation's `blend` folder: `weights.json` and, where the model has one,
-`bias.npy`, float32 `[N]`.
+`bias.npy`, float32 `[N]`, of the items there were when it learned.
 """
 
 from __future__ import annotations
@@ -34,17 +34,25 @@ class Blend:
     Attributes:
         weights: of the parts.
         scale: the model's score of a pair is scale x cosine + bias of the answer.
-        bias: float32 `[N]`.
+        bias: float32 `[N]`, of the items there were.
+        new_bias: of items that came since: that of an item that was never an answer.
     """
 
     weights: BlendWeights
     scale: float
     bias: FloatArray
+    new_bias: float
+
+    def bias_of(self, items: int) -> FloatArray:
+        """float32 `[items]`: the biases, filled up for the items that came since."""
+        since = np.full(max(0, items - len(self.bias)), self.new_bias, np.float32)
+        return np.concatenate([self.bias[:items], since])
 
     def save(self, folder: Path) -> None:
         """Write it into an open folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_text(json.dumps({"weights": self.weights.to_json(), "scale": self.scale}))
+        known = {"weights": self.weights.to_json(), "scale": self.scale, "new_bias": self.new_bias}
+        (folder / WEIGHTS).write_text(json.dumps(known))
         np.save(folder / BIAS, self.bias)
 
     @staticmethod
@@ -56,7 +64,9 @@ class Blend:
         """
         try:
             known: dict[str, Any] = json.loads((folder / WEIGHTS).read_text())
-            return Blend(BlendWeights.from_json(known["weights"]), float(known["scale"]), np.load(folder / BIAS))
+            bias = np.load(folder / BIAS)
+            weights = BlendWeights.from_json(known["weights"])
+            return Blend(weights, float(known["scale"]), bias, float(known.get("new_bias", 0)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"blend {folder}: cannot be read ({error})") from error
 
@@ -73,6 +83,7 @@ class BlendMethod:
     def __init__(self, view: View, blend: Blend, walks: ItemScorer, content: ItemScorer) -> None:
         self._view = view
         self._blend = blend
+        self._bias = blend.bias_of(len(view.items))
         self._walks = walks
         self._content = content
         self._nearest = NearestMethod(view)
@@ -96,7 +107,7 @@ class BlendMethod:
         cosine = query.vectors @ self._view.vectors[rows].T
         linked = known & self._has_edges[np.maximum(query.rows, 0)]
         scores = self._blend.weights.combine(
-            np.asarray(self._blend.scale * cosine + self._blend.bias[rows], np.float32),
+            np.asarray(self._blend.scale * cosine + self._bias[rows], np.float32),
             walk[:, rows],
             content[:, rows],
             linked[:, None] & self._has_edges[rows][None],

@@ -3,23 +3,28 @@
 ```
 g0007/
   manifest.json    facts, sizes and checksums (files.atomic_folder)
-  vectors.npy      float32 [N, d], unit length, in the snapshot's item order
-  item_keys.npy    uint64 [N], the snapshot's item keys: vectors of another snapshot are refused
-  index/0, 1, ...  one index a corpus, in the order of the manifest's `corpora`
+  vectors.*        float32 [N, d], unit length, one row an item of the snapshot; zeros for a dead row (engine.arrays)
+  item_keys.*      uint64 [N], the snapshot's item keys: vectors of another snapshot are refused (engine.arrays)
+  index/0, 1, ...  one index a corpus, in the order of the manifest's `corpora` (index.layered)
   model/           the checkpoint that made the vectors, where there is one
   blend/           what the blend of methods learned, where it was learned
+  state/           what the next refresh starts from, where there is any; nothing that answers is in it
 ```
+
+A delta shares with its parent, by hard links, every file that is the same. Format 1, which is still read, has `vectors.npy`
+and `item_keys.npy` and a bare HNSW index a corpus.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-FORMAT = 1
-VECTORS = "vectors.npy"
-ITEM_KEYS = "item_keys.npy"
+FORMAT = 2
+VECTORS = "vectors"
+ITEM_KEYS = "item_keys"
 MODEL = "model"
 BLEND = "blend"
+STATE = "state"
 
 
 def index_folder(generation: Path, corpus: int) -> Path:

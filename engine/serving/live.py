@@ -53,7 +53,7 @@ class Live:
         self._look_at = 0.0
 
 
-def open_view(generation: Generation) -> View:
-    """Open a generation's folder and snapshot."""
+def open_view(generation: Generation, like: View | None = None) -> View:
+    """Open a generation's folder and snapshot; see `View.open`."""
     origin = Origin(generation.id, generation.watermark, generation.as_of)
-    return View.open(origin, generation.path, generation.snapshot_path)
+    return View.open(origin, generation.path, generation.snapshot_path, like)

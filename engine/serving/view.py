@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError, UnknownNameError, UnknownNodeError
-from engine.files import open_folder
+from engine.files import Checked, open_folder
 from engine.graph.snapshot import NodeTable, Snapshot
-from engine.index.hnsw import HnswIndex
-from engine.index.protocol import VectorIndex
+from engine.index.layered import LayeredIndex
 from engine.serving import layout
+from engine.serving.names import Names, title_field
+from engine.serving.stored import Graphs, Stored
 from engine.types import FloatArray, IndexArray, ItemContextGraph, OffsetArray, TimeArray
-
-_TITLES = ("title", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,10 @@ class View:
 
     Attributes:
         folder: the generation's folder.
-        vectors: float32 `[N, d]`, unit length, one row an item of `snapshot`.
+        vectors: float32 `[N, d]`, unit length, one row an item of `snapshot`; zeros for a dead one.
         indexes: corpus number -> its index, labelled with item rows.
         facts: the folder's manifest.
+        checked, graphs: the files it has looked at, for the view that comes after it.
     """
 
     origin: Origin
@@ -51,29 +51,40 @@ class View:
     snapshot: Snapshot
     graph: ItemContextGraph
     vectors: FloatArray
-    indexes: Mapping[int, VectorIndex]
+    indexes: Mapping[int, LayeredIndex]
     facts: Mapping[str, Any]
+    checked: Checked = field(repr=False)
+    graphs: Graphs = field(repr=False)
 
     @staticmethod
-    def open(origin: Origin, folder: Path, snapshot_path: Path) -> View:
+    def open(origin: Origin, folder: Path, snapshot_path: Path, like: View | None = None) -> View:
         """Open a published generation, checking that its parts are whole and belong together.
+
+        Args:
+            like: a view that is open; what is the same file there is neither checked nor loaded again.
 
         Raises:
             CorruptFileError: a file is missing, short, altered or of another snapshot.
         """
-        facts = open_folder(folder, what="generation")
-        if facts.get("format") != layout.FORMAT:
-            raise CorruptFileError(f"generation {folder}: format {facts.get('format')!r} is not {layout.FORMAT}")
-        snapshot = Snapshot.open(snapshot_path)
-        if not np.array_equal(np.load(folder / layout.ITEM_KEYS), snapshot.items.key):
+        checked = Checked(None if like is None else like.checked.seen)
+        facts = open_folder(folder, what="generation", checked=checked, apart=layout.STATE)
+        stored = Stored(folder, facts)
+        if like is not None and like.snapshot.path == snapshot_path:
+            snapshot, graph = like.snapshot, like.graph
+            checked.keep(like.checked)
+        else:
+            snapshot = Snapshot.open(snapshot_path, checked=checked)
+            graph = snapshot.walk_graph()
+        if not np.array_equal(stored.item_keys(), snapshot.items.key):
             raise CorruptFileError(f"generation {folder} was made from another snapshot than {snapshot_path}")
-        vectors: FloatArray = np.asarray(
-            np.load(folder / layout.VECTORS, mmap_mode="c" if len(snapshot.items) else None)
+        vectors = stored.vectors()
+        indexes, graphs = stored.indexes(
+            len(snapshot.items.corpora), vectors, {} if like is None else like.graphs, checked
         )
-        indexes = {
-            number: HnswIndex.load(layout.index_folder(folder, number)) for number in range(len(snapshot.items.corpora))
-        }
-        return View(origin, folder, snapshot, snapshot.walk_graph(), vectors, indexes, facts)
+        view = View(origin, folder, snapshot, graph, vectors, indexes, facts, checked, graphs)
+        if like is not None and "names" in like.__dict__:
+            view.__dict__["names"] = like.names.followed_by(like.items, view.items)
+        return view
 
     @property
     def items(self) -> NodeTable:
@@ -90,32 +101,28 @@ class View:
         return self.snapshot.contexts if self.context_kind == "context" else self.snapshot.users
 
     @functools.cached_property
-    def item_ids(self) -> list[str]:
-        """The ids by row, as Python's own strings: an answer needs them at once, and Arrow takes a microsecond for each."""
-        return list(self.items.ids)
+    def names(self) -> Names:
+        """Ids and titles, read once."""
+        return Names.of(self.items)
 
-    @functools.cached_property
+    @property
+    def item_ids(self) -> list[str]:
+        """The ids by row."""
+        return self.names.ids
+
+    @property
     def item_titles(self) -> list[str | None]:
         """What items are called, by row; None where they have no text field, or nothing in it."""
-        name = self.title_field()
-        return [None] * len(self.items) if name is None else list(self.items.fields[name].values.to_pylist())
+        return self.names.titles
 
     @functools.cached_property
     def context_sizes(self) -> OffsetArray:
         """int64 `[contexts]`, how many edges each has."""
         return self.graph.context_to_item.degrees()
 
-    @functools.cached_property
-    def item_rows(self) -> dict[str, int]:
-        """Id -> row. A search among the keys would take an answer four times as long as this look-up."""
-        rows = {item_id: row for row, item_id in enumerate(self.item_ids)}
-        if self.items.num_alive < len(rows):
-            del rows[""]  # what dead rows have for an id
-        return rows
-
     def item_row(self, item_id: str) -> int:
         """The row of an item, or -1."""
-        return self.item_rows.get(item_id, -1)
+        return self.names.rows.get(item_id, -1)
 
     def user_row(self, user_id: str) -> int:
         """The row of a user.
@@ -144,8 +151,7 @@ class View:
 
     def title_field(self) -> str | None:
         """The field that names an item for people."""
-        texts = [name for name, column in self.items.fields.items() if column.kind == "text"]
-        return next((name for name in _TITLES if name in texts), texts[0] if texts else None)
+        return title_field(self.items)
 
     def titles(self, rows: Sequence[int]) -> list[str | None]:
         """What items are called, where they have a text field."""

@@ -45,3 +45,13 @@ def learn_bias(model: PinSage, data: RelatedData, vectors: FloatArray, scale: fl
 
     found = np.array([[hits(pairs, bias) for pairs in (data.validation, data.validation_cold)] for bias in tried])
     return tried[int(np.argmax((found / np.maximum(found.max(axis=0), 1e-9)) @ WORTH))]
+
+
+def new_bias(bias: FloatArray, graph: ItemContextGraph) -> float:
+    """The bias for an item that comes later: that of the items without edges, or what would be theirs.
+
+    Args:
+        bias: float32 `[N]`, from `learn_bias`.
+    """
+    cold = bias[graph.item_to_context.degrees() == 0]
+    return float(cold[0]) if len(cold) else float(np.quantile(bias, USUAL)) if len(bias) else 0.0

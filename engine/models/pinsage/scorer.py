@@ -14,7 +14,7 @@ import torch
 from engine.features.encoder import Content, FeatureEncoder, fit_features
 from engine.hashing import digest
 from engine.models.base import RelatedData
-from engine.models.pinsage.bias import learn_bias
+from engine.models.pinsage.bias import learn_bias, new_bias
 from engine.models.pinsage.config import PinSageSettings
 from engine.models.pinsage.embed import embed_content, score_items
 from engine.models.pinsage.files import save_model
@@ -31,6 +31,7 @@ class PinSageScorer:
     Attributes:
         vectors: float32 `[N, dim]`, the embeddings, rows of length 1.
         bias: float32 `[N]`; `scale`: what the cosine is multiplied by. Both as learned; 0 and 1 under max-margin.
+        new_bias: the bias of an item that comes later.
         model, encoder, content: what was trained, and the items' content under it.
     """
 
@@ -40,7 +41,7 @@ class PinSageScorer:
         self.settings = settings or PinSageSettings()
         self.vectors: FloatArray
         self.bias: FloatArray
-        self.scale = 1.0
+        self.scale, self.new_bias = 1.0, 0.0
         self.model: PinSage
         self.encoder: FeatureEncoder
         self.content: Content
@@ -77,6 +78,7 @@ class PinSageScorer:
         if settings.training.loss == "sampled-softmax":
             self.scale = float(self.model.log_scale.detach().exp())
             self.bias = learn_bias(self.model, data, self.vectors, self.scale)
+            self.new_bias = new_bias(self.bias, graph)
         else:
             self.bias = np.zeros(graph.num_items, dtype=np.float32)
 

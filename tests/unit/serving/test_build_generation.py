@@ -99,7 +99,7 @@ def test_a_reader_moves_on_to_the_next_generation_and_may_finish_on_the_old_one(
     assert old.related("jazz-1", 3).generation == "g0001"
 
 
-@pytest.mark.parametrize("file", ["vectors.npy", "item_keys.npy", "index/1/index.bin", "manifest.json"])
+@pytest.mark.parametrize("file", ["vectors.base", "item_keys.base", "index/1/hnsw/index.bin", "manifest.json"])
 @pytest.mark.parametrize("damage", ["flip", "delete"])
 def test_a_damaged_generation_is_named_and_not_served(registry, tmp_path, small_world, file, damage):
     built = publish(registry, tmp_path, small_world)
