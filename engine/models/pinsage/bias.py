@@ -14,7 +14,7 @@ QUANTILES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Where among the learned biases that of a cold item may stand."""
 USUAL = 0.75
 """Where it stands when there are no validation pairs to tell by."""
-WORTH = np.array([1.0, 0.1])
+WORTH = np.array([1.0, 0.2])
 """What warm and cold Hit@10 count for, each over its best. Most answers have edges: with equal shares it would pay to put
 every cold item on top, because each answer of a cold pair is cold."""
 K = 10
