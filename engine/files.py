@@ -16,12 +16,15 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from engine.errors import CorruptFileError, DiskFullError
 
 MANIFEST = "manifest.json"
+_SEALERS = 2
+"""Files that are synced and digested at once."""
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 Stamp = tuple[int, int, int, int]
@@ -174,13 +177,18 @@ def atomic_folder(target: Path, facts: dict[str, Any], parents: Sequence[Path] =
 def seal_folder(folder: Path, facts: dict[str, Any], parents: Sequence[Path] = ()) -> None:
     """Sync every file of `folder` and write its manifest last; see `atomic_folder`."""
     known = {stamp: entry for parent in parents for stamp, entry in _stamped(parent)}
-    listed = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST):
-        entry = known.get(stamp_of(path))
-        if entry is None:
-            fsync_path(path)
-            entry = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-        listed[str(path.relative_to(folder))] = entry
+
+    def entry_of(path: Path) -> dict[str, Any]:
+        if (entry := known.get(stamp_of(path))) is not None:
+            return entry
+        fsync_path(path)
+        return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+    with ThreadPoolExecutor(_SEALERS) as pool:
+        listed = {
+            str(path.relative_to(folder)): entry for path, entry in zip(paths, pool.map(entry_of, paths), strict=True)
+        }
     write_json(folder / MANIFEST, {**facts, "files": listed})
 
 

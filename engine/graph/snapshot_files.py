@@ -1,8 +1,10 @@
 """Snapshots on disk: which file holds what. Knows no server.
 
 A folder holds `items.arrow`, `contexts.arrow`, `users.arrow` (ids, corpora and fields; a dead row has no id and no
-corpus), `*.key.npy`, `*.order.npy` (the rows by key) where they are not in that order already, and for each relation and direction `RELATION.forward.indptr.npy`, `.indices.npy` and, where edges have them, `.time.npy` and
-`.value.npy`. All of them are memory-mapped when read.
+corpus), `*.key.npy`, `*.order.npy` (the rows by key) where they are not in that order already, and for each relation and
+direction `RELATION.forward.indptr.npy`, `.indices.npy` and, where edges have them, `.time.npy` and `.value.npy`. Vector
+fields are arrays of `engine.arrays` named `KIND.field.NUMBER`, so that a few changed rows cost little; those of width 0,
+and all of them in format 1, are `KIND.field.NUMBER.npy`. All of it is memory-mapped when read.
 """
 
 from __future__ import annotations
@@ -15,14 +17,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.arrays import open_array, write_base
 from engine.errors import CorruptFileError
-from engine.files import Checked, open_folder
+from engine.files import Checked, link_file, open_folder
 from engine.graph.snapshot import Relations, Snapshot
 from engine.graph.snapshot_columns import DEAD, FieldColumn, IdColumn, NodeTable
 from engine.graph.snapshot_csr import Relation
-from engine.types import CSR
+from engine.types import CSR, FloatArray
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 NODE_KINDS = ("items", "contexts", "users")
 RELATIONS = tuple(part.name for part in fields(Relations))
 
@@ -42,18 +46,54 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> dict[str, Any]:
 
 def write_nodes(folder: Path, kind: str, table: NodeTable) -> None:
     """Write one kind of node."""
+    write_keys(folder, kind, table)
+    write_columns(folder, kind, table)
+    for number, column in enumerate(table.fields.values()):
+        if column.kind == "vector":
+            write_vectors(folder, field_file(kind, number), column.values)
+
+
+def field_file(kind: str, number: int) -> str:
+    """How the files of one vector field begin."""
+    return f"{kind}.field.{number}"
+
+
+def link_part(parent: Path, folder: Path, name: str) -> None:
+    """Share a file of another snapshot.
+
+    Raises:
+        CorruptFileError: it is not there.
+    """
+    try:
+        link_file(parent / name, folder / name)
+    except FileNotFoundError as error:
+        raise CorruptFileError(f"snapshot {parent}: {name} is missing") from error
+
+
+def write_vectors(folder: Path, name: str, values: FloatArray) -> None:
+    """Write one vector field, `[N, width]`."""
+    if values.shape[1]:
+        write_base(folder, name, values)
+    else:
+        np.save(folder / f"{name}.npy", values)
+
+
+def write_keys(folder: Path, kind: str, table: NodeTable) -> None:
+    """Write the keys of one kind of node and, where the rows are in another order, their order."""
     np.save(folder / f"{kind}.key.npy", table.key)
     if len(table.order.by_rank):
         np.save(folder / f"{kind}.order.npy", table.order.by_rank)
+
+
+def write_columns(folder: Path, kind: str, table: NodeTable) -> None:
+    """Write ids, corpora and fields of one kind of node; of its vectors only the names."""
     codes = pa.array(table.corpus, pa.int16(), mask=~table.alive)
     corpus = pa.DictionaryArray.from_arrays(codes, pa.array(table.corpora, pa.string()))
     columns: dict[str, Any] = {"id": table.ids.arrow, "corpus": corpus}
     metadata = {}
     for number, (name, column) in enumerate(table.fields.items()):
         metadata[f"field.{number}"] = f"{column.kind}:{name}"
-        if column.kind == "vector":
-            np.save(folder / f"{kind}.field.{number}.npy", column.values)
-        else:
+        if column.kind != "vector":
             columns[f"field.{number}"] = pa.array(column.values)
     written = pa.table(columns).replace_schema_metadata(metadata)
     with pa.OSFile(str(folder / f"{kind}.arrow"), "wb") as sink, pa.ipc.new_file(sink, written.schema) as writer:
@@ -67,15 +107,20 @@ def write_relation(folder: Path, name: str, edges: Relation) -> None:
         for part in ("indptr", "indices", "time", "value"):
             values = getattr(csr, part)
             if values is not None:
-                np.save(folder / f"{name}.{direction}.{part}.npy", values)
+                np.save(folder / f"{relation_file(name, direction)}.{part}.npy", values)
+
+
+def relation_file(name: str, direction: str) -> str:
+    """How the files of one direction of a relation begin."""
+    return f"{name}.{direction}"
 
 
 def read_snapshot(folder: Path, *, verify: bool, checked: Checked | None = None) -> Snapshot:
     """Memory-map a folder; `Snapshot.open` describes the errors."""
     facts = open_folder(folder, what="snapshot", verify=verify, checked=checked)
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in _READABLE:
         raise CorruptFileError(
-            f"snapshot {folder}: format {facts.get('format')!r} is not {FORMAT}", hint="Remove it and export again."
+            f"snapshot {folder}: format {facts.get('format')!r} is unknown", hint="Remove it and export again."
         )
     try:
         nodes = {kind: _read_nodes(folder, kind) for kind in NODE_KINDS}
@@ -94,7 +139,10 @@ def _read_nodes(folder: Path, kind: str) -> NodeTable:
     for slot, described in metadata.items():
         field_kind, _, name = described.partition(":")
         if field_kind == "vector":
-            columns[name] = FieldColumn("vector", _map(folder / f"{kind}.{slot}.npy"))
+            plain = folder / f"{kind}.{slot}.npy"
+            columns[name] = FieldColumn(
+                "vector", _map(plain) if plain.is_file() else open_array(folder, f"{kind}.{slot}")
+            )
         else:
             chunk = _one_chunk(table[slot])
             columns[name] = FieldColumn(
@@ -119,7 +167,7 @@ def _one_chunk(column: Any) -> Any:
 
 def _read_relation(folder: Path, name: str) -> Relation:
     def csr(direction: str) -> CSR:
-        base = f"{name}.{direction}"
+        base = relation_file(name, direction)
         extras = [
             _map(path) if (path := folder / f"{base}.{part}.npy").is_file() else None for part in ("time", "value")
         ]

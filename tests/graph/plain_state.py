@@ -33,6 +33,7 @@ def plain_nodes(table: NodeTable) -> dict[str, Any]:
             {name: _plain(column[row]) for name, column in columns.items()},
         )
         for row, node_id in enumerate(table.ids)
+        if table.alive[row]
     }
 
 
