@@ -34,8 +34,9 @@ def context_counts(graph: ItemContextGraph, contexts: NodeTable | None) -> tuple
 def saved_in(graph: ItemContextGraph) -> sparse.csr_matrix:
     """float32 `[items, contexts]`, 1 where a context holds an item, however many parallel edges say so."""
     edges = graph.item_to_context
+    # SciPy would sort the graph's own lists in place, whose order is that of creation.
     matrix = sparse.csr_matrix(
-        (np.ones(edges.num_edges, dtype=np.float32), edges.indices, edges.indptr),
+        (np.ones(edges.num_edges, dtype=np.float32), edges.indices.copy(), edges.indptr.copy()),
         shape=(graph.num_items, graph.num_contexts),
     )
     matrix.sum_duplicates()

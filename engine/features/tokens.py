@@ -104,8 +104,8 @@ def weighted(counts: sparse.csr_matrix, idf: NDArray[np.float32], *, sublinear: 
     """TF-IDF with rows of length 1 (all zero where an item has no token), float32 `[N, V]`."""
     from sklearn.preprocessing import normalize
 
-    if not counts.shape[1]:
-        return no_counts(counts.shape[0])
+    if 0 in counts.shape:
+        return sparse.csr_matrix(counts.shape, dtype=np.float32)
     weights = counts.astype(np.float32, copy=True)
     if sublinear:
         weights.data = 1 + np.log(weights.data)

@@ -111,3 +111,15 @@ def test_the_vocabulary_keeps_the_most_frequent_tokens() -> None:
     assert fit_features(items, FeatureConfig(min_items=3)).tokens == ("tags=x",)
     with pytest.raises(ConfigError, match="max_tokens"):
         FeatureConfig(max_tokens=0)
+
+
+def test_encoding_leaves_the_lists_of_the_graph_in_their_order() -> None:
+    """The order is that of creation, and walks depend on it."""
+    held = [np.array([2, 0, 1], dtype=np.int32), np.array([1, 0], dtype=np.int32), *(np.empty(0, np.int32),) * 2]
+    titles = field_column("text", ["red", "blue", "red car"], name="title")
+    contexts = node_table(["x", "y", "z"], fields={"title": titles})[0]
+    items = table()
+    graph = context_items(held, 3, items.key, contexts.key)
+    graph.item_to_context.indices[:] = [2, 0, 1, 1, 0]
+    fit_features(items, graph=graph, contexts=contexts).content(items, graph, contexts)
+    assert graph.item_to_context.indices.tolist() == [2, 0, 1, 1, 0]
