@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.client import inspect, models, questions, writes
+from engine.client import indexes, inspect, models, questions, writes
 from engine.client.opened import Opened
 from engine.settings import Settings, load_settings
 
@@ -88,6 +88,10 @@ class Engine:
     train = models.train
     build = models.build
     evaluate_related = models.evaluate_related
+
+    # Indexes
+    check_indexes = indexes.check_indexes
+    compact = indexes.compact
 
     # Questions
     related = questions.related

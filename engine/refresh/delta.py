@@ -88,7 +88,7 @@ def write_delta(
         )
     snapshot = delta.snapshot
     assert snapshot.path is not None
-    _check_lineage(parent.items, snapshot.items)
+    check_lineage(parent.items, snapshot.items)
     check_vectors(delta.vectors, snapshot.items.alive, delta.rows)
     before = registry.generations.get(parent.origin.generation)
     generation = registry.generations.begin(
@@ -110,7 +110,12 @@ def write_delta(
         return registry.generations.publish(generation.id, cause=cause, lease=lease, replaces=before.id)
 
 
-def _check_lineage(before: NodeTable, items: NodeTable) -> None:
+def check_lineage(before: NodeTable, items: NodeTable) -> None:
+    """Refuse items whose rows are not those of the generation before.
+
+    Raises:
+        InputError: a row or a corpus stands for another one, or there are fewer rows.
+    """
     if items.corpora[: len(before.corpora)] != before.corpora:
         raise InputError(f"the snapshot has the corpora {items.corpora}, its parent {before.corpora}")
     if len(items) < len(before):
