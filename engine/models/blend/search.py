@@ -16,26 +16,21 @@ from engine.models.blend.weights import BlendWeights
 
 FLOORS = (1e-6, 1e-5, 1e-4)
 STARTS = ((1.0, 0.0, 0.0), (1.0, 0.3, 0.3), (0.5, 1.0, 0.5), (0.0, 1.0, 0.3), (0.0, 0.0, 1.0))
-COLD_STARTS = ((1.0, 0.0, 0.0), (1.0, 0.3, 0.0), (0.3, 1.0, 0.0))
+COLD_STARTS = tuple((*start, shift) for start in ((1.0, 0.0), (1.0, 1.0), (0.3, 1.0)) for shift in (-1.0, 0.0, 1.0))
 ROUNDS = 8
-WORTH = 0.1
-"""What the gain on cold pairs counts for, against that on pairs with edges. Most answers have edges: with equal shares it
-would pay to put every cold item on top, because each answer of a cold pair is cold."""
-MARGIN = 1.1
-"""On cold pairs the blend must beat the best single part by this, so as not to fall below it on others."""
-SHORTFALL = 20.0
-"""How much a loss against that outweighs a gain elsewhere."""
-KEPT = 0.95
-"""What share of the warm gain must stay for the sake of cold pairs."""
-HALVES = np.array([10.0, 100.0])
-"""The ranks at which an answer is worth half of one at the top: the first page, and what a re-ranker is given."""
+HOPELESS = 0.1
+"""Cold pairs that no part answers a tenth as well as the others do not count: a shift for their sake would only do harm."""
+EVEN = 0.1
+"""What the mean ratio on warm pairs counts for, beside the smallest ratio."""
+HALVES = np.array([1.0, 10.0, 100.0])
+"""The ranks at which an answer is worth half of one at the top: the top itself (1 / rank), a page, what a re-ranker is given."""
 NEVER = -1e9
 
 Vector = NDArray[np.float64]
 
 
 def gains(ranks: Vector) -> Vector:
-    """Mean of half / (half + rank - 1) for both halves, float64 `[2]`: Hit@10 and Hit@100 without an edge."""
+    """Mean of half / (half + rank - 1) for each half, float64 `[3]`: MRR, and Hit@10 and Hit@100 without an edge."""
     if not len(ranks):
         return np.zeros(len(HALVES))
     found: Vector = (HALVES / (HALVES - 1 + ranks[:, None])).mean(axis=0)
@@ -86,16 +81,15 @@ class _Cold:
         self.expected = self._expected(warm)
         self.parts = [(part, part.log_walk(floor)) for part in (warm, cold) if len(part)]
         self.spread = _spread(warm.embedding)
-        self.kept = KEPT * self._without_cold(warm)
-        self.bar = MARGIN * np.maximum(self._alone(cold, 1.0, 0.0), self._alone(cold, 0.0, 1.0))
-
-    def _without_cold(self, warm: Candidates) -> Vector:
-        return gains(warm.ranks(replace(self.fixed, cold_shift=NEVER), warm.log_walk(self.floor)))
-
-    def _alone(self, cold: Candidates, embedding: float, content: float) -> Vector:
-        """The gains of a single part on cold pairs; 0 where there are none."""
-        single = BlendWeights(embedding, 0.0, content, self.floor, embedding, content, 0.0)
-        return gains(cold.ranks(single, cold.log_walk(self.floor)))
+        singles = [
+            BlendWeights(1, 0, 0, floor, 1, 0, 0),
+            BlendWeights(0, 1, 0, floor, 0, 0, NEVER),
+            BlendWeights(0, 0, 1, floor, 0, 1, 0),
+        ]
+        bars = [np.max([gains(part.ranks(one, logs)) for one in singles], axis=0) for part, logs in self.parts]
+        if len(bars) > 1 and bars[1][0] < HOPELESS * bars[0][0]:
+            bars = bars[:1]
+        self.bars = bars
 
     def _expected(self, warm: Candidates) -> Vector:
         """The warm score as a linear function of embedding, content and 1; some of either part stays, to be weighed anew."""
@@ -119,13 +113,11 @@ class _Cold:
         )
 
     def value(self, v: Vector) -> float:
-        """The gains by their worth. Falling short on warm pairs counts most, then falling short of the best part on cold ones."""
+        """The gains over those of the best single part: the smallest ratio of all, and a little of the mean on warm pairs."""
         weights = self.weights(v)
-        warm, *cold = (gains(part.ranks(weights, logs)) for part, logs in self.parts)
-        value = warm + SHORTFALL**2 * np.minimum(0.0, warm - self.kept)
-        for found in cold:
-            value += WORTH * found + SHORTFALL * np.minimum(0.0, found - self.bar)
-        return float(value.sum())
+        pairs = zip(self.parts, self.bars, strict=False)
+        ratios = [gains(part.ranks(weights, logs)) / bar for (part, logs), bar in pairs]
+        return float(np.min(ratios) + EVEN * ratios[0].mean())
 
     def solve(self) -> BlendWeights:
         if len(self.parts) < 2:
