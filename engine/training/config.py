@@ -18,7 +18,7 @@ class LoopConfig:
     decay: float = 0.8
     """What remains of the learning rate after each epoch past the first (exponential, batch by batch)."""
     patience: int = 2
-    """Stop after so many epochs without a better validation figure; the best epoch's weights are kept."""
+    """Stop after so many epochs with a clearly worse validation figure than the best; the last good epoch's weights are kept."""
     weight_decay: float = 0.0
     """AdamW's."""
     average: float = 0.97

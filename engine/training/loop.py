@@ -27,6 +27,8 @@ from engine.training.memory import keep_freed_memory
 from engine.training.prefetch import prefetched
 
 log = logging.getLogger("engine.training")
+ALIKE = 0.005
+"""Validation figures that differ by less than this share count as one: the later epoch, at the lower rate, is kept."""
 B = TypeVar("B")
 
 
@@ -64,7 +66,7 @@ class Progress:
         step: batches trained.
         losses: mean loss of each finished epoch.
         validation: figure after each finished epoch, empty without validation.
-        best_epoch: epochs trained when the figure was best.
+        best_epoch: the last epoch whose figure was the best, or as good.
         loss_sum: of the batches of the epoch under way.
         seconds: spent training so far.
         done: nothing is left to train.
@@ -80,7 +82,7 @@ class Progress:
 
 
 def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = None) -> Progress:
-    """Train until the epochs are over or validation has not improved for `patience` epochs; keep the best weights.
+    """Train until the epochs are over or validation has been clearly below its best for `patience` epochs; keep good weights.
 
     A checkpoint is written after each epoch, and on Ctrl-C after the batch under way; a later call with the same
     checkpoints goes on from there.
@@ -196,7 +198,7 @@ class _Run:
         now.loss_sum = 0.0
         with self.averaged():
             figure = self.task.validate()
-        if figure is None or figure > max(now.validation, default=-math.inf):
+        if figure is None or figure >= max(now.validation, default=-math.inf) * (1 - ALIKE):
             now.best_epoch = epoch
             self.best = {name: value.clone() for name, value in self.average.items()}
         if figure is not None:

@@ -10,13 +10,15 @@ from engine.models.pinsage.model import PinSage
 from engine.models.ranking import stand_all
 from engine.types import FloatArray, ItemContextGraph
 
-QUANTILES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+QUANTILES = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Where among the learned biases that of a cold item may stand."""
 USUAL = 0.75
 """Where it stands when there are no validation pairs to tell by."""
 WORTH = np.array([1.0, 0.2])
 """What warm and cold Hit@10 count for, each over its best. Most answers have edges: with equal shares it would pay to put
 every cold item on top, because each answer of a cold pair is cold."""
+HOPELESS = 0.1
+"""Where cold pairs are answered less than so many times as well as the others, they say nothing and do not count."""
 K = 10
 
 
@@ -44,7 +46,9 @@ def learn_bias(model: PinSage, data: RelatedData, vectors: FloatArray, scale: fl
         return float(stand_all(lambda q: score_items(vectors, q, scale, bias), pairs).hit(K).mean())
 
     found = np.array([[hits(pairs, bias) for pairs in (data.validation, data.validation_cold)] for bias in tried])
-    return tried[int(np.argmax((found / np.maximum(found.max(axis=0), 1e-9)) @ WORTH))]
+    warm, cold = found[QUANTILES.index(USUAL)]
+    worth = WORTH if cold > HOPELESS * warm else WORTH * [1, 0]
+    return tried[int(np.argmax((found / np.maximum(found.max(axis=0), 1e-9)) @ worth))]
 
 
 def new_bias(bias: FloatArray, graph: ItemContextGraph) -> float:
