@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.errors import ConfigError
@@ -91,6 +91,65 @@ class GraphSettings(_Section):
     local: LocalServerSettings = LocalServerSettings()
 
 
+class JobSettings(_Section):
+    """When a job runs: at an interval, by cron, or, with neither, only when asked for."""
+
+    every_s: float | None = Field(default=None, gt=0)
+    cron: str | None = None
+    """Five fields: minute, hour, day of month, month, day of week (mon-sun), in `scheduler.timezone`."""
+    jitter_s: float = Field(default=0.0, ge=0)
+    """Each run is late by up to this, drawn anew, so that many schedulers do not all ask at once."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> JobSettings:
+        if self.every_s is not None and self.cron is not None:
+            raise ValueError("every_s and cron exclude each other")
+        return self
+
+    @property
+    def words(self) -> str:
+        """The schedule as a person reads it."""
+        if self.cron is not None:
+            return f"cron {self.cron}"
+        return "when asked for" if self.every_s is None else f"every {self.every_s:g} s"
+
+
+class SchedulerSettings(_Section):
+    """What `engine scheduler run` does when."""
+
+    refresh: JobSettings = JobSettings(every_s=10, jitter_s=1)
+    """Bring what serves up to date with the graph."""
+    reconcile: JobSettings = JobSettings(every_s=3600, jitter_s=60)
+    """Find what other programs changed without a stamp."""
+    canary: JobSettings = JobSettings(every_s=300, jitter_s=10)
+    """Compare the indexes with exact search, and build anew those that need it."""
+    retrain: JobSettings = JobSettings(cron="30 3 * * sun")
+    """Train on the graph as it is, build a full generation and publish it."""
+    gc: JobSettings = JobSettings(every_s=3600, jitter_s=60)
+    """Delete generations that are not kept."""
+    receipts: JobSettings = JobSettings(every_s=600, jitter_s=30)
+    """Look again that what was forgotten is gone, and close its receipts."""
+    timezone: str = "UTC"
+    """Of the cron fields: a name of the IANA database."""
+    misfire_grace_s: float = Field(default=3600.0, gt=0)
+    """A run that is late by more than this is left out; several late ones are one."""
+    retrain_growth: float = Field(default=0.2, gt=0)
+    """Retrain once the items are more, or fewer, than the model was trained with by this share."""
+    retrain_pause_s: float = Field(default=21600.0, ge=0)
+    """No retraining for such a reason within this time after the last."""
+    poll_s: float = Field(default=1.0, gt=0, le=60)
+    """How often to look for what people asked for, and for the lease when standing by."""
+    lease_ttl_s: float = Field(default=30.0, ge=1)
+    """How long the scheduler may be silent before another one takes over."""
+    stop_grace_s: float = Field(default=10.0, ge=0)
+    """How long jobs may go on when the scheduler is told to stop; they are interrupted then."""
+
+    def of(self, job: str) -> JobSettings:
+        """The settings of one job."""
+        settings: JobSettings = getattr(self, job)
+        return settings
+
+
 def _default_home() -> Path:
     from platformdirs import user_data_path
 
@@ -109,6 +168,7 @@ class Settings(BaseSettings):
     registry_url: str | None = None
     """SQLAlchemy URL of the registry; None is SQLite inside `home`."""
     graph: GraphSettings = GraphSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     seed: int = 0
 

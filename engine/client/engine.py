@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.client import indexes, inspect, models, questions, writes
+from engine.client import indexes, inspect, models, questions, scheduling, writes
 from engine.client.opened import Opened
 from engine.settings import Settings, load_settings
 
@@ -92,6 +92,13 @@ class Engine:
     # Indexes
     check_indexes = indexes.check_indexes
     compact = indexes.compact
+
+    # Jobs
+    run_scheduler = scheduling.run_scheduler
+    scheduler_status = scheduling.scheduler_status
+    pause_job = scheduling.pause_job
+    resume_job = scheduling.resume_job
+    run_job_now = scheduling.run_job_now
 
     # Questions
     related = questions.related

@@ -1,6 +1,6 @@
 """Change sets applied to a made snapshot, beside a bare copy of its files and beside building it anew in memory.
 
-    python -m tests.benchmarks.bench_apply [--items 1000000 --contexts 200000 --edges 10000000 --width 128]
+    python -m tests.benchmarks.bench_apply [--items 1000000 --contexts 200000 --edges 10000000 --width 128 --folder DIR]
 
 The bar: 10 edges in 1.5 s. No server: change sets are made by hand.
 """
@@ -97,11 +97,14 @@ def main() -> None:
     parser.add_argument("--contexts", type=int, default=200_000)
     parser.add_argument("--edges", type=int, default=10_000_000)
     parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--folder", type=Path, help="where the made snapshot is, or is kept for the next time")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        started = time.perf_counter()
-        snapshot = made(Path(home) / "first", given.items, given.contexts, given.edges, given.width)
-        print(f"made and written in {time.perf_counter() - started:.1f} s")
+        first = given.folder or Path(home) / "first"
+        if first.is_dir():
+            snapshot = Snapshot.open(first, verify=False)
+        else:
+            snapshot = made(first, given.items, given.contexts, given.edges, given.width)
         sets = {
             "10 edges": changed(snapshot, 10),
             "1,000 edges": changed(snapshot, 1_000),
@@ -118,8 +121,8 @@ def main() -> None:
         for name, changes in sets.items():
             best = min(once(lambda changes=changes: apply_changes(snapshot, changes, target)) for _ in range(4))
             written = sum(path.stat().st_size for path in target.iterdir() if path.stat().st_nlink == 1)
-            print(f"{name:>24}: {best:.2f} s, {written / 1e6:,.0f} MB written")
-        copy = min(once(lambda: shutil.copytree(Path(home) / "first", target)) for _ in range(2))
+            print(f"{name:>24}: {best:.2f} s, {written / 1e6:,.0f} MB written", flush=True)
+        copy = min(once(lambda: shutil.copytree(first, target)) for _ in range(2))
         print(f"{'a bare copy of the files':>24}: {copy:.2f} s")
 
 

@@ -1,0 +1,42 @@
+"""What the scheduler runs, by name: each is one call of the client that records its own run. Knows no schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from engine.registry import Job
+
+if TYPE_CHECKING:
+    from engine.client.engine import Engine
+
+
+def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
+    """The jobs of one engine, each given its cause in words."""
+    return {
+        Job.CANARY: lambda cause: canary(engine, cause),
+        Job.RETRAIN: lambda cause: retrain(engine, cause),
+    }
+
+
+def canary(engine: Engine, cause: str) -> None:
+    """Compare the indexes with exact search, and build anew those that need it."""
+    with engine.registry.runs.record(Job.CANARY, cause) as told:
+        found = engine.check_indexes()
+        wanted = [f"{health.corpus}: {health.why}" for health in found if health.why]
+        told.counts = {
+            "queries": sum(health.queries for health in found),
+            "ann_recall": min((health.ann_recall for health in found), default=1.0),
+            "wanted": len(wanted),
+        }
+        told.reason = "; ".join(wanted) or None
+    if wanted:
+        engine.compact(cause=f"canary: {told.reason}")
+
+
+def retrain(engine: Engine, cause: str) -> None:
+    """Train on the graph as it is, build a full generation, publish it."""
+    with engine.registry.runs.record(Job.RETRAIN, cause) as told:
+        built = engine.build()
+        told.generation = built.id
+        told.counts = {"watermark": built.watermark}
