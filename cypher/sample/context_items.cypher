@@ -1,6 +1,7 @@
-// about: The items next to some contexts, packed, with the rev of each edge and the ids of the items among the neighbours.
+// about: The items next to some contexts, packed, with the rev of each edge and the ids of the items among the neighbours but for those known.
 // mode: read
 // param parts: any
+// param known: integers
 // columns: rev, sources, targets, revs, named, ids
 OPTIONAL MATCH (e:_EngineState {name: 'state'})
 WITH e.rev AS rev
@@ -13,7 +14,7 @@ CALL (part) {
 }
 CALL (ends) {
   UNWIND ends AS b
-  WITH DISTINCT b WHERE b:{{items}}
+  WITH DISTINCT b WHERE b:{{items}} AND NOT id(b) IN $known
   RETURN collect(id(b)) AS named, collect(b.{{items.id}}) AS ids
 }
 RETURN rev, sources, [b IN ends | id(b)] AS targets, revs, named, ids

@@ -1,6 +1,7 @@
-// about: The contexts next to some items, packed, with the rev of each edge and the ids of the contexts among the neighbours.
+// about: The contexts next to some items, packed, with the rev of each edge and the ids of the contexts among the neighbours but for those known.
 // mode: read
 // param parts: any
+// param known: integers
 // columns: rev, sources, targets, revs, named, ids
 OPTIONAL MATCH (e:_EngineState {name: 'state'})
 WITH e.rev AS rev
@@ -13,7 +14,7 @@ CALL (part) {
 }
 CALL (ends) {
   UNWIND ends AS b
-  WITH DISTINCT b WHERE b:{{contexts}}
+  WITH DISTINCT b WHERE b:{{contexts}} AND NOT id(b) IN $known
   RETURN collect(id(b)) AS named, collect(b.{{contexts.id}}) AS ids
 }
 RETURN rev, sources, [b IN ends | id(b)] AS targets, revs, named, ids

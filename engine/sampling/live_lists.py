@@ -1,4 +1,4 @@
-"""Neighbour lists fetched by Cypher and kept: one query a hop for all lists that are not there yet.
+"""Neighbour lists fetched by Cypher and kept: one round trip a hop for all lists that are not there yet.
 
 Knows the queries of `cypher/sample`; not what the lists are for. A list is kept in creation order (edge rev, then the
 neighbour's 64-bit key), as the snapshot has it.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,11 @@ from engine.types import IndexArray, KeyArray
 
 NODES_A_PART = 512
 """Lists are packed into one row for so many nodes."""
+ASKED_AT_ONCE = 2
+"""Where there are several parts, so many queries share them out and run side by side."""
+KNOWN_SENT = 200_000
+"""Up to so many nodes whose ids are here already are named to the server, which then need not send them again: to read
+and send ids is half of a query's work, to look a node up in the list is not."""
 
 
 class WatermarkMovedError(Exception):
@@ -81,7 +87,7 @@ class NeighbourLists:
         self.contexts = Side(f"sample/{context}_items", f"sample/find_{context}s")
         self.capacity = capacity
         self.fetched = 0
-        """Round trips made so far."""
+        """Queries made so far."""
         self._graph = graph
         self._mapping = mapping
         self._rev: int | None = None
@@ -110,7 +116,7 @@ class NeighbourLists:
         return {name: side.number[handle] for name, handle in zip(found, handles, strict=True)}
 
     def of(self, side: Side, nodes: Sequence[int]) -> list[IndexArray]:
-        """The lists of nodes, as numbers of the other side; at most one round trip.
+        """The lists of nodes, as numbers of the other side; at most one round trip, of a few queries at once where many are missing.
 
         Raises:
             WatermarkMovedError: see the module.
@@ -135,15 +141,18 @@ class NeighbourLists:
         other = self.contexts if side is self.items else self.items
         handles = [side.handles[node] for node in nodes]
         parts = [handles[at : at + NODES_A_PART] for at in range(0, len(handles), NODES_A_PART)]
-        rows = self._ask(side.query, {"parts": parts})
+        known = other.handles if len(other.handles) <= KNOWN_SENT else []
+        shares = [{"parts": parts[at::ASKED_AT_ONCE], "known": known} for at in range(min(ASKED_AT_ONCE, len(parts)))]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            rows = [row for answer in pool.map(lambda share: self._ask(side.query, share), shares) for row in answer]
         for row in rows:
             self._check(row["rev"])
             other.add(row["named"], row["ids"])
         source = _numbers(side, [row["sources"] for row in rows])
         target = _numbers(other, [row["targets"] for row in rows])
         rev = _joined([row["revs"] for row in rows])
-        known = target >= 0
-        source, target, rev = source[known], target[known], rev[known]
+        is_node = target >= 0
+        source, target, rev = source[is_node], target[is_node], rev[is_node]
         keys: KeyArray = np.array(other.keys, dtype=np.uint64)
         order = np.lexsort((keys[target], rev, source))
         source, ends = source[order], target[order].astype(np.int32)

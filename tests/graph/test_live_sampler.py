@@ -17,6 +17,7 @@ from engine.graph.connection import Graph
 from engine.graph.snapshot import Snapshot
 from engine.graph.snapshot_export import export_snapshot
 from engine.hashing import keys64
+from engine.sampling import live_lists
 from engine.sampling.config import WalkConfig
 from engine.sampling.live import LiveNeighbourhoods, LiveSampler
 from engine.sampling.walks import neighbourhoods, neighbourhoods_of_new
@@ -107,6 +108,19 @@ def test_a_hop_costs_one_round_trip(graph: Graph) -> None:
     sampler = LiveSampler(graph, MAPPING, config)
     sampler.neighbourhoods([f"i{n}" for n in range(30)])
     assert sampler.round_trips <= 1 + 2 * config.walk_length
+
+
+def test_a_large_hop_is_shared_out_and_gives_the_same(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(graph, small())
+    asked = [f"i{n}" for n in range(30)]
+    expected = LiveSampler(graph, MAPPING, WalkConfig()).neighbourhoods(asked)
+    monkeypatch.setattr(live_lists, "NODES_A_PART", 4)
+    for known in (0, 2, 1_000):  # how many nodes the server may be told not to name again
+        monkeypatch.setattr(live_lists, "KNOWN_SENT", known)
+        for capacity in (20, 1_000):
+            sampler = LiveSampler(graph, MAPPING, WalkConfig(), capacity=capacity)
+            assert_equal(sampler.neighbourhoods(asked[:7]), LiveNeighbourhoods(expected.ids[:7], expected.weight[:7]))
+            assert_equal(sampler.neighbourhoods(asked), expected)
 
 
 def test_a_commit_is_seen_by_the_next_call(graph: Graph, settings: Settings) -> None:
