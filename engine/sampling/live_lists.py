@@ -87,7 +87,7 @@ class NeighbourLists:
         self.contexts = Side(f"sample/{context}_items", f"sample/find_{context}s")
         self.capacity = capacity
         self.fetched = 0
-        """Queries made so far."""
+        """Round trips made so far; queries side by side are one."""
         self._graph = graph
         self._mapping = mapping
         self._rev: int | None = None
@@ -109,6 +109,7 @@ class NeighbourLists:
         Raises:
             WatermarkMovedError: see the module.
         """
+        self.fetched += 1
         rows = self._ask(side.find, {"ids": list(dict.fromkeys(ids))})
         found, handles = rows[0]["found"], rows[0]["handles"]
         self._check(rows[0]["rev"])
@@ -143,6 +144,7 @@ class NeighbourLists:
         parts = [handles[at : at + NODES_A_PART] for at in range(0, len(handles), NODES_A_PART)]
         known = other.handles if len(other.handles) <= KNOWN_SENT else []
         shares = [{"parts": parts[at::ASKED_AT_ONCE], "known": known} for at in range(min(ASKED_AT_ONCE, len(parts)))]
+        self.fetched += 1
         with ThreadPoolExecutor(len(shares)) as pool:
             rows = [row for answer in pool.map(lambda share: self._ask(side.query, share), shares) for row in answer]
         for row in rows:
@@ -160,7 +162,6 @@ class NeighbourLists:
         return {node: ends[a:b].copy() for node, a, b in zip(nodes, first, last, strict=True)}
 
     def _ask(self, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        self.fetched += 1
         return list(self._graph.stream(load_queries()[name].render(self._mapping), params))
 
     def _check(self, rev: int | None) -> None:
