@@ -150,6 +150,24 @@ class SchedulerSettings(_Section):
         return settings
 
 
+class GateSettings(_Section):
+    """What a generation must pass before it may serve."""
+
+    ann_recall: float = Field(default=0.95, gt=0, le=1)
+    """The least share of the exact nearest items that its index finds."""
+    metric_drop: float = Field(default=0.2, ge=0, le=1)
+    """By which share a validation figure of a full build may be below that of what serves; 1 lets any pass."""
+
+
+class GenerationSettings(_Section):
+    """Which generations are kept for a rollback beside what serves."""
+
+    keep: int = Field(default=5, ge=1)
+    """The newest ones, whatever their kind."""
+    keep_full: int = Field(default=2, ge=0)
+    """The newest ones that were built whole, so that many quick refreshes do not push out what they were made from."""
+
+
 def _default_home() -> Path:
     from platformdirs import user_data_path
 
@@ -169,6 +187,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the registry; None is SQLite inside `home`."""
     graph: GraphSettings = GraphSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    gate: GateSettings = GateSettings()
+    generations: GenerationSettings = GenerationSettings()
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     seed: int = 0
 

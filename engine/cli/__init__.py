@@ -8,7 +8,21 @@ import sys
 import warnings
 from typing import NoReturn
 
-GROUPS = ("graph", "cypher", "ingest", "changes", "build", "index", "scheduler", "query", "evaluate", "demo", "data")
+GROUPS = (
+    "graph",
+    "cypher",
+    "ingest",
+    "changes",
+    "build",
+    "index",
+    "generations",
+    "shadow",
+    "scheduler",
+    "query",
+    "evaluate",
+    "demo",
+    "data",
+)
 """Modules of this folder; each has `register(app: typer.Typer) -> None`."""
 
 

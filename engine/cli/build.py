@@ -1,4 +1,4 @@
-"""`engine build`, `train`, `snapshot`, `status` and `generations`: make what answers, and see what there is."""
+"""`engine build`, `train`, `snapshot` and `status`: make what answers, and see what there is."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(snapshot)
     app.command()(status)
-    group = typer.Typer(no_args_is_help=True, help="The generations: immutable published sets that answers come from.")
-    group.command("list")(generations)
-    app.add_typer(group, name="generations")
 
 
-def build(config: ModelFile = None, as_json: AsJson = False) -> None:
+def build(
+    config: ModelFile = None,
+    aside: Annotated[
+        bool, typer.Option("--aside", help="Do not publish it: keep it ready to run as a shadow.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Snapshot, train, embed, index, check and publish a generation; the last one serves until then."""
     from engine.client import Engine
 
     with Engine() as engine:
-        built = engine.build(config=_read(config))
+        built = engine.build(config=_read(config), publish=not aside)
     told = {"generation": built.id, "watermark": built.watermark, "path": str(built.path), "metrics": built.metrics}
     if as_json:
         print(json.dumps(told))
@@ -39,7 +42,8 @@ def build(config: ModelFile = None, as_json: AsJson = False) -> None:
     measured = ", ".join(
         f"{name} {value:.4g}" for name, value in built.metrics.items() if isinstance(value, int | float)
     )
-    print(f"{built.id} serves: watermark {built.watermark}, {measured}")
+    state = "is ready beside what serves" if aside else "serves"
+    print(f"{built.id} {state}: watermark {built.watermark}, {measured}")
 
 
 def train(config: ModelFile = None, as_json: AsJson = False) -> None:
@@ -73,15 +77,6 @@ def status(as_json: AsJson = False) -> None:
 
     with Engine() as engine:
         found = engine.status()
-        print(found.to_json() if as_json else found)
-
-
-def generations(as_json: AsJson = False) -> None:
-    """All generations, newest first."""
-    from engine.client import Engine
-
-    with Engine() as engine:
-        found = engine.generations()
         print(found.to_json() if as_json else found)
 
 

@@ -17,6 +17,10 @@ WhereText = Annotated[
     typer.Option("--where", help="A filter: FIELD=VALUE, FIELD=ONE|OTHER, FIELD>=NUMBER. May be given again."),
 ]
 Exclude = Annotated[list[str] | None, typer.Option(help="An item id to leave out. May be given again.")]
+Staleness = Annotated[
+    float | None,
+    typer.Option("--max-staleness", help="Refuse to answer where changes are older than so many seconds and unseen."),
+]
 Diversity = Annotated[float, typer.Option(help="From 0, the best items, to 1, the most different ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -42,6 +46,10 @@ def related(
     method: Annotated[str | None, typer.Option(help="blend, pinsage, walks, content or popularity.")] = None,
     diversity: Diversity = 0.0,
     explain: Annotated[bool, typer.Option("--explain", help="Show the paths that connect query and answers.")] = False,
+    max_staleness: Staleness = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Beyond --max-staleness, read the query's items from the graph as it stands.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Items related to one item, or to several."""
@@ -59,6 +67,8 @@ def related(
             method=method,
             diversity=diversity,
             explain=explain,
+            max_staleness_s=max_staleness,
+            when_stale="live" if live else "raise",
         )
         _print(answer, as_json)
 
@@ -70,13 +80,22 @@ def home(
     where: WhereText = None,
     exclude: Exclude = None,
     diversity: Diversity = 0.0,
+    max_staleness: Staleness = None,
     as_json: AsJson = False,
 ) -> None:
     """A feed for a user, from each of their interests."""
     from engine.client import Engine
 
     with Engine() as engine:
-        answer = engine.home(user, k, corpus=corpus, where=_where(where, engine), exclude=exclude, diversity=diversity)
+        answer = engine.home(
+            user,
+            k,
+            corpus=corpus,
+            where=_where(where, engine),
+            exclude=exclude,
+            diversity=diversity,
+            max_staleness_s=max_staleness,
+        )
         _print(answer, as_json)
 
 

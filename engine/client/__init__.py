@@ -5,6 +5,8 @@
 | `writes` | load data, add to the graph, remove from it |
 | `models` | snapshot, train, build, evaluate |
 | `questions` | related items, feeds, new items, clusters |
+| `operations` | list generations, compare, roll back, collect garbage |
+| `shadow` | let a candidate answer beside what serves, promote it |
 | `inspect` | what there is, what serves, any named query |
 
 Each call is a function whose first argument is the engine, and each opens what it needs from `engine.opened`. Nothing heavy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.client import indexes, inspect, models, questions, scheduling, writes
+from engine.client import indexes, inspect, models, operations, questions, scheduling, shadow, writes
 from engine.client.opened import Opened
 from engine.settings import Settings, load_settings
 
@@ -106,9 +106,19 @@ class Engine:
     new_item = questions.new_item
     user_clusters = questions.user_clusters
 
+    # Generations
+    generations = operations.generations
+    generation = operations.generation
+    compare_generations = operations.compare_generations
+    rollback = operations.rollback
+    collect_garbage = operations.collect_garbage
+    start_shadow = shadow.start_shadow
+    shadow_status = shadow.shadow_status
+    promote_shadow = shadow.promote_shadow
+    stop_shadow = shadow.stop_shadow
+
     # What there is
     cypher = inspect.cypher
     changes = inspect.changes
     view = inspect.view
-    generations = inspect.generations
     status = inspect.status

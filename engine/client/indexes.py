@@ -39,13 +39,13 @@ def compact(engine: Engine, *, everything: bool = False, cause: str = "command l
     from dataclasses import replace
 
     from engine.refresh.compact import compact
-    from engine.refresh.model import GATE, INDEX
+    from engine.refresh.model import INDEX, gate_of
 
     built = compact(
         engine.registry,
         engine.settings.home / "generations",
         index=replace(INDEX, threads=engine.settings.threads),
-        gate=GATE,
+        gate=gate_of(engine.settings),
         everything=everything,
         cause=cause,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.graph.changes_stream import Change
-    from engine.serving.results import GenerationList, Status
+    from engine.serving.operations import Status
     from engine.serving.view import View
 
 
@@ -29,13 +29,6 @@ def changes(engine: Engine, since: int, until: int | None = None, *, limit: int 
 def view(engine: Engine) -> View:
     """The serving generation: its snapshot, vectors and indexes."""
     return engine.opened.live.recommender().view
-
-
-def generations(engine: Engine) -> GenerationList:
-    """All generations, newest first."""
-    from engine.serving.status import generation_list
-
-    return generation_list(engine.registry)
 
 
 def status(engine: Engine) -> Status:

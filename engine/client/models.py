@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+_WAIT_S = 2.0
+"""Collecting garbage holds the lease for a moment too."""
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.evaluation.related import RelatedReport
@@ -35,23 +38,37 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
     Raises:
         UnknownNameError: no such model.
         TrainingError: the graph holds nothing to learn from.
+        LeaseHeldError: another process trains or builds.
     """
     from engine.refresh.model import train
+    from engine.registry import BUILDING
 
-    return train(engine.snapshot(), engine.settings, model, config or {})
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
+        return train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
 
 
-def build(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None) -> Generation:
+def build(
+    engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None, *, publish: bool = True
+) -> Generation:
     """Snapshot, train, embed, index, check and publish a new generation. What serves keeps serving until then.
+
+    Args:
+        config: the model's settings that differ from its defaults.
+        publish: False leaves it ready beside what serves, to run as a shadow.
 
     Raises:
         EmptyGraphError: the graph has no items or no edges.
         TrainingError: training failed, or the result does not pass the gate.
+        LeaseHeldError: another process trains or builds.
     """
     from engine.refresh.model import build
+    from engine.registry import BUILDING
 
-    as_of = datetime.now(UTC)
-    built = build(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held:
+        as_of = datetime.now(UTC)
+        built = build(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
+        if publish:
+            built = engine.registry.generations.publish(built.id, lease=held.lease)
     engine.opened.live.look_again()
     return built
 

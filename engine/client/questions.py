@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.errors import StaleAnswerError
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.serving.filters import Where
     from engine.serving.query import Related
+    from engine.serving.recommend import Recommender
     from engine.serving.results import Answer, UserClusters
 
 
@@ -24,6 +28,8 @@ def related(
     method: str | None = None,
     diversity: float = 0.0,
     explain: bool = False,
+    max_staleness_s: float | None = None,
+    when_stale: Literal["raise", "live"] = "raise",
 ) -> Answer:
     """Items related to one item or to several.
 
@@ -37,24 +43,46 @@ def related(
         method: see `methods`; what is best on validation pairs when None.
         diversity: from 0, the best items, to 1, the most different ones among the best.
         explain: add the paths that connect the query and each answer.
+        max_staleness_s: how long ago the oldest change that the generation has not seen may have been made; any time
+            when None.
+        when_stale: what to do about a generation that is further behind: "raise", or "live", which reads the query's items
+            from the graph as it stands, and finds their neighbours, by "pinsage", in the generation.
 
     Raises:
+        StaleAnswerError: the generation is further behind than `max_staleness_s`.
         NotReadyError: nothing is published yet, or not with this method.
         UnknownNodeError: an item or user that is not there.
         UnknownNameError: a corpus, field or method that is not there.
         InputError: k, a weight, the filter or the diversity is wrong.
     """
-    return engine.opened.live.recommender().related(
-        item,
-        k,
-        corpus=corpus,
-        where=where,
-        exclude=exclude,
-        user=user,
-        method=method,
-        diversity=diversity,
-        explain=explain,
-    )
+    from engine.serving.query import hidden_ids
+    from engine.serving.shadow import Question
+
+    asked: dict[str, Any] = {
+        "corpus": corpus,
+        "where": where,
+        "exclude": None if exclude is None else hidden_ids(exclude),
+        "user": user,
+        "diversity": diversity,
+        "explain": explain,
+    }
+    start = time.perf_counter()
+    try:
+        recommender = engine.opened.fresh_recommender(max_staleness_s)
+    except StaleAnswerError as stale:
+        if when_stale == "raise" or method not in (None, "pinsage"):
+            raise
+        from engine.serving.live_query import related_live
+
+        return related_live(engine.opened.live.recommender(), engine.opened.new_items, item, k, stale.message, **asked)
+
+    def ask(one: Recommender) -> Answer:
+        return one.related(item, k, method=method, **asked)
+
+    answer = ask(recommender)
+    who = user if user is not None else item if isinstance(item, str) else "\n".join(sorted(item))
+    engine.opened.shadowing.answered(Question(who, answer.subject, ask, answer, time.perf_counter() - start))
+    return answer
 
 
 def home(
@@ -66,16 +94,25 @@ def home(
     where: Where | None = None,
     exclude: Iterable[str] | None = None,
     diversity: float = 0.0,
+    max_staleness_s: float | None = None,
 ) -> Answer:
     """A feed for a user: the nearest items to each of their interests. What they took up already is left out.
 
     Args and errors: see `related`. The corpus is the default one when None.
     """
     from engine.serving.home import home_feed
+    from engine.serving.query import hidden_ids
+    from engine.serving.shadow import Question
 
-    return home_feed(
-        engine.opened.live.recommender(), user, k, corpus=corpus, where=where, exclude=exclude, diversity=diversity
-    )
+    hidden = None if exclude is None else hidden_ids(exclude)
+
+    def ask(one: Recommender) -> Answer:
+        return home_feed(one, user, k, corpus=corpus, where=where, exclude=hidden, diversity=diversity)
+
+    start = time.perf_counter()
+    answer = ask(engine.opened.fresh_recommender(max_staleness_s))
+    engine.opened.shadowing.answered(Question(user, "home feed", ask, answer, time.perf_counter() - start))
+    return answer
 
 
 def new_item(

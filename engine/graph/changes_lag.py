@@ -63,10 +63,24 @@ class Lag:
         return self.rev - self.since
 
 
-def oldest_unseen_ms(graph: Graph, since: int) -> int | None:
-    """When the first commit past `since` was made, in epoch ms; None where there is none, or no time was kept."""
-    found: list[int] = _ask(graph, "commits", _ANY, since=since, limit=1)[0]["ats"]
-    return found[0] if found else None
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The first commit that a reader has not seen.
+
+    Attributes:
+        rev: of the graph; 0 in one that the engine never wrote to.
+        age_s: how long ago that commit was made; None where there is none, or no time of it was kept.
+    """
+
+    rev: int
+    age_s: float | None
+
+
+def oldest_unseen(graph: Graph, since: int) -> Unseen:
+    """The first commit past `since`, in one round trip that costs the same however many there are."""
+    row = _ask(graph, "oldest", _ANY, since=since)[0]
+    ages = [max(0, row["now"] - at) / 1000 for at in row["ats"]]
+    return Unseen(row["rev"], ages[0] if ages else None)
 
 
 def lag(graph: Graph, mapping: GraphMapping, since: int, *, most: int = MOST) -> Lag:

@@ -18,7 +18,7 @@ from engine.files import atomic_folder, link_folder, read_manifest
 from engine.graph.snapshot import Snapshot
 from engine.index.hnsw import HnswConfig
 from engine.index.layered import LayeredIndex
-from engine.refresh.gate import GateConfig, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, check_floor, check_vectors, checked_index
 from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.types import FloatArray
@@ -38,6 +38,7 @@ class Parts:
         config: how it was made, JSON-able.
         metrics: what was measured before.
         default_method: the ranking method where a query names none.
+        training: number of the training run that made the model, where there was one.
     """
 
     snapshot: Snapshot
@@ -48,19 +49,23 @@ class Parts:
     config: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     default_method: str = "pinsage"
+    training: int | None = None
 
 
 def publish_generation(
-    registry: Registry,
-    folder: Path,
-    parts: Parts,
-    *,
-    index: HnswConfig,
-    gate: GateConfig,
+    registry: Registry, folder: Path, parts: Parts, *, index: HnswConfig, gate: GateConfig
 ) -> Generation:
-    """Write a generation below `folder`, gate it and let it serve.
+    """Write a generation below `folder`, gate it and let it serve; see `make_generation`.
 
     A process that dies here leaves the last generation serving; the next call begins a new one.
+    """
+    return registry.generations.publish(make_generation(registry, folder, parts, index=index, gate=gate).id)
+
+
+def make_generation(
+    registry: Registry, folder: Path, parts: Parts, *, index: HnswConfig, gate: GateConfig
+) -> Generation:
+    """Write a generation below `folder` and gate it. It is ready to serve, and does not yet.
 
     Raises:
         EmptyGraphError: there is no item.
@@ -77,15 +82,18 @@ def publish_generation(
         config=parts.config,
         snapshot_path=snapshot.path.resolve(),
         folder=folder.resolve(),
+        training=parts.training,
         model=parts.config.get("model"),
         seed=parts.config.get("seed"),
     )
     with failing(registry, generation):
+        serving = registry.generations.serving()
+        if serving is not None:
+            check_floor(parts.metrics, serving.metrics, gate.metric_drop)
         check_vectors(parts.vectors, snapshot.items.alive)
         metrics = _write(generation, parts, index, gate)
         files = read_manifest(generation.path, what="generation")["files"]
-        registry.generations.ready(generation.id, metrics=metrics, files=files)
-        return registry.generations.publish(generation.id)
+        return registry.generations.ready(generation.id, metrics=metrics, files=files)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What a generation must pass before it may serve. Knows vectors and indexes, no registry."""
+"""What a generation must pass before it may serve. Knows vectors, indexes and figures, no registry."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 _NORM_TOLERANCE = 1e-3
 _BLOCK = 65_536
+_VALIDATION = "validation"
+_LEARNED = ("pinsage", "blend")
+"""The methods that a build learns; how the others do says something about the graph, not about the build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,40 @@ class GateConfig:
         ann_recall: least share of the exact `k` nearest that the index must find.
         k: how deep that is measured.
         queries: how many vectors, drawn evenly, it is measured with.
+        metric_drop: by which share a validation figure may be below that of what serves.
     """
 
     ann_recall: float = 0.95
     k: int = 10
     queries: int = 200
+    metric_drop: float = 0.2
+
+
+def figure_name(method: str, figure: str) -> str:
+    """What a generation's metrics call a figure that a method reached on validation pairs."""
+    return f"{_VALIDATION} {method} {figure}"
+
+
+def check_floor(metrics: Mapping[str, Any], serving: Mapping[str, Any], drop: float) -> None:
+    """Refuse a build that answers worse than what serves. Figures that only one of them has are not compared.
+
+    Args:
+        metrics, serving: what was measured of the build and of what serves.
+
+    Raises:
+        TrainingError: a validation figure of a learned method is more than the share `drop` below that of what serves.
+    """
+    floors = {
+        name: float(value) * (1 - drop)
+        for name, value in serving.items()
+        if name in metrics and any(name.startswith(f"{_VALIDATION} {method} ") for method in _LEARNED)
+    }
+    for name, floor in floors.items():
+        if metrics[name] < floor:
+            raise TrainingError(
+                f"the gate: {name} is {metrics[name]:.4g}, more than {drop:.0%} below the {serving[name]:.4g} of what serves",
+                hint="If the graph has really become harder, allow it once: ENGINE_GATE_METRIC_DROP=1 engine build.",
+            )
 
 
 def check_vectors(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[Any] | None = None) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import DataError, NotReadyError, UnknownNameError
+from engine.errors import DataError, EngineError, NotReadyError, UnknownNameError
 from engine.files import atomic_folder, open_folder
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.hashing import digest
@@ -21,9 +21,9 @@ from engine.index.hnsw import HnswConfig
 from engine.models.base import ItemScorer, RelatedData
 from engine.models.ranking import stand_all
 from engine.progress import progress
-from engine.refresh.build import Parts, publish_generation
-from engine.refresh.gate import GateConfig
-from engine.registry import Generation, Registry
+from engine.refresh.build import Parts, make_generation
+from engine.refresh.gate import GateConfig, figure_name
+from engine.registry import Generation, Registry, TrainingState
 from engine.serving import layout
 from engine.serving.blend import Blend
 from engine.settings import Settings
@@ -31,6 +31,7 @@ from engine.types import FloatArray
 
 if TYPE_CHECKING:
     from engine.models.blend.scorer import BlendScorer
+    from engine.models.pinsage.scorer import PinSageScorer
     from engine.serving.embed_new import Embedder
     from engine.serving.view import View
 
@@ -38,14 +39,14 @@ MODELS = ("pinsage",)
 FORMAT = 1
 MODEL, TRAINING = "model", "training.json"
 INDEX = HnswConfig()
-GATE = GateConfig()
 FOUND_K = 10
 
 
-def train(snapshot: Snapshot, settings: Settings, model: str, config: Mapping[str, Any]) -> Path:
+def train(registry: Registry, snapshot: Snapshot, settings: Settings, model: str, config: Mapping[str, Any]) -> Path:
     """Train a model on a snapshot and learn how to blend it; see `engine.client.Engine.train`.
 
-    The folder holds `model`, `blend` and `training.json` (settings, losses, validation figures).
+    The folder holds `model`, `blend` and `training.json` (settings, losses, validation figures). The registry gets a
+    row for each training; a result that is found again has none of its own.
     """
     if model not in MODELS:
         raise UnknownNameError(f"there is no model {model!r} to train", hint=f"Known: {', '.join(MODELS)}.")
@@ -58,8 +59,23 @@ def train(snapshot: Snapshot, settings: Settings, model: str, config: Mapping[st
     if folder.is_dir():
         open_folder(folder, what="trained model")
         return folder
+    run = registry.trainings.find(folder)
+    if run is None or run.state is not TrainingState.RUNNING:  # one that was killed goes on under its own number
+        run = registry.trainings.begin(
+            model=model, config=dict(config), seed=settings.seed, watermark=snapshot.watermark, path=folder
+        )
+    try:
+        report = _train_into(folder, scorer, snapshot, settings.seed)
+    except BaseException as error:
+        registry.trainings.fail(run.number, error.message if isinstance(error, EngineError) else repr(error))
+        raise
+    registry.trainings.finish(run.number, _named(report["validation"]))
+    return folder
+
+
+def _train_into(folder: Path, scorer: PinSageScorer, snapshot: Snapshot, seed: int) -> dict[str, Any]:
     work = folder.with_name(f"{folder.name}.work")
-    data = _training_data(snapshot, settings.seed, work)
+    data = _training_data(snapshot, seed, work)
     scorer.fit(data)
     parts = _others(data)
     blend = _blend(scorer, parts, data)
@@ -70,7 +86,7 @@ def train(snapshot: Snapshot, settings: Settings, model: str, config: Mapping[st
         report = {**scorer.report(), "validation": figures, "blend": blend.report()}
         (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
-    return folder
+    return report
 
 
 def build(
@@ -81,8 +97,9 @@ def build(
     model: str,
     config: Mapping[str, Any],
 ) -> Generation:
-    """Train, embed, index, gate and publish; see `engine.client.Engine.build`."""
-    trained = train(snapshot, settings, model, config)
+    """Train, embed, index and gate; see `engine.client.Engine.build`. The generation is ready, and does not serve yet."""
+    trained = train(registry, snapshot, settings, model, config)
+    learned = registry.trainings.find(trained)
     report = json.loads((trained / TRAINING).read_text(encoding="utf-8"))
     figures = report["validation"]
     parts = Parts(
@@ -91,12 +108,21 @@ def build(
         vectors=embed(trained / MODEL, snapshot, settings.threads),
         folders={layout.MODEL: trained / MODEL, layout.BLEND: trained / layout.BLEND},
         config={"model": model, "seed": settings.seed, "settings": report["settings"], "training": report["training"]},
-        metrics={f"validation {name} {figure}": value for name, by in figures.items() for figure, value in by.items()},
+        metrics=_named(figures),
         default_method=best_method(figures),
+        training=None if learned is None else learned.number,
     )
-    return publish_generation(
-        registry, settings.home / "generations", parts, index=replace(INDEX, threads=settings.threads), gate=GATE
-    )
+    index = replace(INDEX, threads=settings.threads)
+    return make_generation(registry, settings.home / "generations", parts, index=index, gate=gate_of(settings))
+
+
+def gate_of(settings: Settings) -> GateConfig:
+    """The bars as they are configured."""
+    return GateConfig(ann_recall=settings.gate.ann_recall, metric_drop=settings.gate.metric_drop)
+
+
+def _named(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {figure_name(method, figure): value for method, by in figures.items() for figure, value in by.items()}
 
 
 def best_method(figures: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,7 +1,7 @@
 """The registry: what exists, what serves, who works on it and what was done. SQLAlchemy is imported here alone."""
 
 from engine.registry.generation import Generation, GenerationKind, GenerationState, Publication
-from engine.registry.leases import Held, Lease, holder_name
+from engine.registry.leases import BUILDING, REFRESHING, Held, Lease, holder_name
 from engine.registry.receipts import Receipt, ReceiptState
 from engine.registry.runs import Job, Outcome, Recorder, Run
 from engine.registry.samples import Sample
@@ -11,6 +11,8 @@ from engine.registry.trainings import Training, TrainingState
 from engine.registry.watermarks import Consumer
 
 __all__ = [
+    "BUILDING",
+    "REFRESHING",
     "Consumer",
     "Generation",
     "GenerationKind",

@@ -128,6 +128,16 @@ class Generations:
             self._flip(session, row, served, cause, lease)
             return generation_of(row, row.number)
 
+    def before(self, generation_id: str | None = None) -> Generation:
+        """The generation that `rollback` would let serve.
+
+        Raises:
+            NotReadyError, UnknownNameError, InputError: see `rollback`.
+        """
+        with self._database.read() as session:
+            served = _serving(session)
+            return generation_of(_before(session, served, generation_id), served)
+
     def rollback(self, generation_id: str | None = None) -> Generation:
         """Let an earlier generation serve again.
 
@@ -141,25 +151,7 @@ class Generations:
         """
         with self._database.alone() as session:
             served = _serving(session)
-            if served is None:
-                raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
-            if generation_id is None:
-                row = session.scalar(
-                    select(GenerationRow)
-                    .where(GenerationRow.state == GenerationState.PUBLISHED, GenerationRow.number < served)
-                    .order_by(GenerationRow.number.desc())
-                    .limit(1)
-                )
-                if row is None:
-                    raise NotReadyError(f"no generation older than {name_of(served)} is kept")
-            else:
-                row = row_of(session, generation_id)
-            if row.number == served:
-                raise InputError(f"generation {name_of(row.number)} serves already")
-            if row.state != GenerationState.PUBLISHED:
-                raise InputError(
-                    f"generation {generation_id} is {row.state}: only one that served can be rolled back to"
-                )
+            row = _before(session, served, generation_id)
             self._flip(session, row, served, "rollback", None)
             return generation_of(row, row.number)
 
@@ -253,3 +245,24 @@ class Generations:
 
 def _serving(session: Session) -> int | None:
     return session.scalar(select(ServingRow.generation).where(ServingRow.slot == _SLOT))
+
+
+def _before(session: Session, served: int | None, generation_id: str | None) -> GenerationRow:
+    if served is None:
+        raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
+    if generation_id is None:
+        row = session.scalar(
+            select(GenerationRow)
+            .where(GenerationRow.state == GenerationState.PUBLISHED, GenerationRow.number < served)
+            .order_by(GenerationRow.number.desc())
+            .limit(1)
+        )
+        if row is None:
+            raise NotReadyError(f"no generation older than {name_of(served)} is kept")
+        return row
+    row = row_of(session, generation_id)
+    if row.number == served:
+        raise InputError(f"generation {generation_id} serves already")
+    if row.state != GenerationState.PUBLISHED:
+        raise InputError(f"generation {generation_id} is {row.state}: only one that served can be rolled back to")
+    return row

@@ -26,6 +26,11 @@ from engine.errors import EngineError, LeaseHeldError, LeaseLostError
 from engine.registry.database import Database
 from engine.registry.tables import LeaseRow
 
+BUILDING = "build"
+"""Held while models are trained and generations built whole."""
+REFRESHING = "refresh"
+"""Held while a generation is made from the one that serves and from what changed since."""
+
 TTL_S = 30.0
 """How long a holder may be silent before another process takes over, unless told otherwise."""
 _BEATS = 3

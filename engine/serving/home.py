@@ -12,8 +12,8 @@ from engine.serving.diversify import POOL, check_diversity
 from engine.serving.filters import Condition, Where, conditions
 from engine.serving.interests import MOST_ITEMS, FoundInterest, find_interests, quotas
 from engine.serving.methods import popular_rows
-from engine.serving.query import Query, Scope
-from engine.serving.recommend import Candidate, Recommender, hidden_ids
+from engine.serving.query import Query, Scope, hidden_ids
+from engine.serving.recommend import Candidate, Recommender
 from engine.serving.results import Answer, Interest, ScoredItem
 from engine.types import FloatArray, IndexArray
 
@@ -68,6 +68,7 @@ def home_feed(
         as_of=view.origin.as_of,
         reason=reason,
         interests=_told(recommender, rows, interests),
+        certificate=view.origin.certificate,
     )
 
 

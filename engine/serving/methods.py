@@ -85,9 +85,9 @@ def methods_of(view: View, seed: int) -> dict[str, Callable[[], Method]]:
         "content": lambda: dense(ContentScorer, "no more items share a word or a value with the query"),
         "popularity": lambda: dense(PopularityScorer, None),
     }
-    learned = view.folder / layout.BLEND
-    if learned.is_dir():
-        methods["blend"] = lambda: BlendMethod(view, Blend.load(learned), fitted(WalkScorer), fitted(ContentScorer))
+    if (view.folder / layout.BLEND).is_dir():
+        learned = Blend.load(view.folder / layout.BLEND)
+        methods["blend"] = lambda: BlendMethod(view, learned, fitted(WalkScorer), fitted(ContentScorer))
     return methods
 
 

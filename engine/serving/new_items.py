@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine.errors import InputError
+from engine.errors import EngineError, InputError
 from engine.graph.connection import Graph
 from engine.graph.queries import run
 from engine.sampling.config import WalkConfig
@@ -16,6 +19,8 @@ from engine.serving.fresh import FreshItem, FreshItems, NewItem
 from engine.serving.recommend import Recommender
 from engine.serving.view import View
 from engine.settings import GraphMapping
+
+log = logging.getLogger(__name__)
 
 
 class NewItems:
@@ -30,19 +35,42 @@ class NewItems:
         self._load = load
         self._graph = graph
         self._mapping = mapping
-        self._fresh = FreshItems()
         self._opening = threading.Lock()
-        self._embedders: dict[str, Embedder] = {}
+        self._embedders: weakref.WeakKeyDictionary[View, Embedder] = weakref.WeakKeyDictionary()
         self._samplers: dict[WalkConfig, LiveSampler] = {}
+        self._keeping = threading.Lock()
+        self._known: dict[str, NewItem] = {}
+        self._newest: tuple[View, FreshItems] | None = None
 
     def carry_over(self, view: View) -> FreshItems:
-        """The new items that are still new to a generation, embedded by its model."""
+        """The new items that are still new to a generation, embedded by its model; from now on, those that come."""
         kept = FreshItems()
-        for fresh in self._fresh:
-            if view.item_row(fresh.item.item_id) < 0:
-                kept.put(embed_new(view, self.embedder(view), fresh.item))
-        self._fresh = kept
+        with self._keeping:
+            self._newest = (view, kept)
+            self._known = {name: item for name, item in self._known.items() if view.item_row(name) < 0}
+            known = tuple(self._known.values())
+        for item in known:
+            self._carry(item, view, kept)
         return kept
+
+    def _carry(self, item: NewItem, view: View, kept: FreshItems) -> None:
+        rows = view.contexts.index_of(list(item.contexts))
+        contexts = tuple(name for name, row in zip(item.contexts, rows.tolist(), strict=True) if row >= 0)
+        try:
+            kept.put(embed_new(view, self.embedder(view), replace(item, contexts=contexts)))
+        except EngineError as error:
+            log.warning(
+                "new item %r is not carried over to %s: %s", item.item_id, view.origin.generation, error.message
+            )
+
+    def _keep(self, fresh: FreshItem, view: View, kept: FreshItems) -> None:
+        """Keep an item for the view that it was embedded for, and for one that was opened meanwhile."""
+        kept.put(fresh)
+        with self._keeping:
+            self._known[fresh.item.item_id] = fresh.item
+            newest = self._newest
+        if newest is not None and newest[1] is not kept and newest[0].item_row(fresh.item.item_id) < 0:
+            self._carry(fresh.item, *newest)
 
     def describe(
         self,
@@ -64,11 +92,22 @@ class NewItems:
             )
         name = self._mapping.items.default_corpus if corpus is None else corpus
         fresh = embed_new(view, self.embedder(view), NewItem(item_id, name, dict(fields), contexts))
-        recommender.fresh.put(fresh)
+        self._keep(fresh, view, recommender.fresh)
         return fresh
 
-    def find(self, view: View, item_id: str) -> FreshItem | None:
-        """Look an item up in the graph as it stands, embed it and keep it; None where it is not there either."""
+    def find(self, view: View, kept: FreshItems, item_id: str) -> FreshItem | None:
+        """`read` of an item, which is kept from now on.
+
+        Args:
+            kept: the new items of the view.
+        """
+        fresh = self.read(view, item_id)
+        if fresh is not None:
+            self._keep(fresh, view, kept)
+        return fresh
+
+    def read(self, view: View, item_id: str) -> FreshItem | None:
+        """An item of the graph as it stands, known to the view or not, embedded by its model; None where it is not there."""
         rows = run(self._graph(), "serving/new_item", mapping=self._mapping, item_id=item_id)
         if not rows:
             return None
@@ -77,9 +116,7 @@ class NewItems:
         fields = plain_fields(found["properties"], view.items.fields)
         embedder = self.embedder(view)
         live = self._sampler(embedder.walk).neighbourhoods([item_id])
-        fresh = embed_new(view, embedder, NewItem(item_id, found["corpus"], fields, tuple(contexts)), live)
-        self._fresh.put(fresh)
-        return fresh
+        return embed_new(view, embedder, NewItem(item_id, found["corpus"], fields, tuple(contexts)), live)
 
     def embedder(self, view: View) -> Embedder:
         """The model of a view, loaded once.
@@ -88,9 +125,9 @@ class NewItems:
             NotReadyError: the generation was published without a model.
         """
         with self._opening:
-            if view.origin.generation not in self._embedders:
-                self._embedders = {view.origin.generation: self._load(view)}
-            return self._embedders[view.origin.generation]
+            if view not in self._embedders:
+                self._embedders[view] = self._load(view)
+            return self._embedders[view]
 
     def _sampler(self, walk: WalkConfig) -> LiveSampler:
         if walk not in self._samplers:

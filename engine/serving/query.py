@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,19 @@ def read_weights(asked: Related) -> dict[str, float]:
             raise InputError(f"the weight of item {item_id!r:.80} must be a finite number above 0, not {weight!r:.80}")
     total = math.fsum(asked.values())
     return {item_id: float(weight) / total for item_id, weight in asked.items()}
+
+
+def hidden_ids(exclude: Any) -> frozenset[str]:
+    """The ids to leave out; one that no item has does no harm.
+
+    Raises:
+        InputError: one string instead of several.
+    """
+    if exclude is None:
+        return frozenset()
+    if isinstance(exclude, str):
+        raise InputError("exclude is a list of item ids, not one string")
+    return frozenset(str(item_id) for item_id in exclude)
 
 
 def boost(scores: FloatArray, weights: FloatArray) -> FloatArray:

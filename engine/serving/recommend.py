@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from engine.errors import InputError, NotReadyError, UnknownNameError, UnknownNodeError
+from engine.errors import NotReadyError, UnknownNameError, UnknownNodeError
 from engine.index.protocol import check_k
 from engine.serving.diversify import POOL, check_diversity, mmr
 from engine.serving.explain import explain
@@ -16,7 +15,7 @@ from engine.serving.filters import Condition, Filters, Where, conditions
 from engine.serving.fresh import FreshItem, FreshItems
 from engine.serving.methods import ABOUT, Method
 from engine.serving.nearest import NearestMethod
-from engine.serving.query import Found, Query, Related, Scope, read_weights
+from engine.serving.query import Found, Query, Related, Scope, hidden_ids, read_weights
 from engine.serving.results import Answer, Explanation, ScoredItem
 from engine.serving.view import View
 from engine.settings import GraphMapping
@@ -67,6 +66,18 @@ class Recommender:
     def methods(self) -> tuple[str, ...]:
         """The names of the methods this generation can answer by."""
         return tuple(name for name in ABOUT if name in self._makers)
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """The methods that have been asked for, and so need no making any more."""
+        return tuple(self._methods)
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Make now what the first questions by these methods would have to wait for."""
+        self.view.prepare()
+        for name in names:
+            if name in self._makers:
+                self.method(name)
 
     def related(
         self,
@@ -191,6 +202,7 @@ class Recommender:
             watermark=origin.watermark,
             as_of=origin.as_of,
             reason=None if len(items) == wanted else self.why_fewer(len(items), corpus, scope, found),
+            certificate=origin.certificate,
         )
 
     def scope(
@@ -286,16 +298,3 @@ class Recommender:
 
 
 _ONE = np.ones(1, np.float32)
-
-
-def hidden_ids(exclude: Any) -> frozenset[str]:
-    """The ids to leave out; one that no item has does no harm.
-
-    Raises:
-        InputError: one string instead of several.
-    """
-    if exclude is None:
-        return frozenset()
-    if isinstance(exclude, str):
-        raise InputError("exclude is a list of item ids, not one string")
-    return frozenset(str(item_id) for item_id in exclude)

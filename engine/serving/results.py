@@ -115,6 +115,8 @@ class Answer(Shown):
         generation: id of the generation that answered; `watermark` and `as_of` say up to when it is true.
         reason: why there are fewer than `k`, or why another method answered; None otherwise.
         interests: of a home feed.
+        certificate: how far the generation's vectors may be from an exact refresh: `largest_error`, a Euclidean distance of
+            unit vectors, and `skipped`, how many items have one. None is exact.
     """
 
     subject: str
@@ -127,6 +129,7 @@ class Answer(Shown):
     as_of: datetime
     reason: str | None = None
     interests: tuple[Interest, ...] = ()
+    certificate: Mapping[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -179,52 +182,3 @@ class UserClusters(Shown):
 
     def __iter__(self) -> Iterator[UserCluster]:
         return iter(self.clusters)
-
-
-@dataclass(frozen=True, slots=True)
-class Status(Shown):
-    """What there is and what serves.
-
-    Attributes:
-        graph: address of the graph server, or what is wrong with it.
-        graph_watermark: the newest rev of the graph; None where the graph is not reachable or has none.
-        behind: changes that the serving generation has not seen; None where that cannot be said.
-    """
-
-    home: str
-    graph: str
-    graph_watermark: int | None
-    generation: str | None
-    watermark: int | None
-    as_of: datetime | None
-    behind: int | None
-    items: int | None
-    corpora: tuple[str, ...]
-    methods: tuple[str, ...]
-    metrics: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationInfo(Shown):
-    """One line of `engine generations list`."""
-
-    id: str
-    state: str
-    serving: bool
-    created_at: datetime
-    watermark: int
-    metrics: dict[str, Any]
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationList(Shown):
-    """All generations, newest first."""
-
-    generations: tuple[GenerationInfo, ...]
-
-    def __len__(self) -> int:
-        return len(self.generations)
-
-    def __iter__(self) -> Iterator[GenerationInfo]:
-        return iter(self.generations)

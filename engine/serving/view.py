@@ -27,11 +27,16 @@ from engine.types import FloatArray, IndexArray, ItemContextGraph, OffsetArray, 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an answer is from."""
+    """Where an answer is from.
+
+    Attributes:
+        certificate: how far the vectors may be from an exact refresh; see `engine.registry.Generation`.
+    """
 
     generation: str
     watermark: int
     as_of: datetime
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +104,10 @@ class View:
     def contexts(self) -> NodeTable:
         """The nodes that group items."""
         return self.snapshot.contexts if self.context_kind == "context" else self.snapshot.users
+
+    def prepare(self) -> None:
+        """Make now what a first answer would have to wait for."""
+        _ = self.names
 
     @functools.cached_property
     def names(self) -> Names:

@@ -17,11 +17,13 @@ from engine.errors import (
     EmptyGraphError,
     GraphError,
     InputError,
+    LeaseHeldError,
     NotReadyError,
     UnknownNameError,
     UnknownNodeError,
 )
 from engine.graph.connection import Graph
+from engine.registry import TrainingState
 from engine.settings import Settings
 
 pytestmark = pytest.mark.graph
@@ -72,6 +74,9 @@ def test_from_a_data_set_to_answers_and_on_to_what_came_later(engine: Engine, se
     built = engine.build(config=QUICK)
     assert built.serving
     assert built.metrics["ann_recall"] >= 0.95
+    learned = engine.registry.trainings.get(built.training)
+    assert (learned.state, learned.watermark) == (TrainingState.DONE, built.watermark)
+    assert learned.metrics.items() <= built.metrics.items()
     assert engine.default_method in ("blend", "pinsage")
     assert set(engine.methods) == {"blend", "pinsage", "walks", "content", "popularity"}
 
@@ -120,8 +125,13 @@ def test_from_a_data_set_to_answers_and_on_to_what_came_later(engine: Engine, se
     assert engine.view().item_row("written") >= 0
     assert [one.id for one in engine.generations()] == ["g0002", "g0001"]
     models = sorted(p.name for p in (settings.home / "models").iterdir())
-    engine.build(config=QUICK)
+    with engine.registry.leases.hold("build"), pytest.raises(LeaseHeldError, match="'build' is held by"):
+        engine.train(config=QUICK)
+    aside = engine.build(config=QUICK, publish=False)
+    assert (aside.id, aside.serving, engine.status().generation) == ("g0003", False, "g0002")
     assert sorted(p.name for p in (settings.home / "models").iterdir()) == models
+    assert len(engine.registry.trainings.list()) == 2
+    engine.registry.generations.publish(aside.id)
 
     asked = cli(settings, "related", query, "-k", "4", "--json", "--where", f"title={title}", "--explain")
     assert asked.returncode == 0, asked.stderr

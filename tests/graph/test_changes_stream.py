@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.errors import ChangesGoneError
-from engine.graph.changes_lag import CorpusLag, lag, oldest_unseen_ms
+from engine.graph.changes_lag import CorpusLag, Unseen, lag, oldest_unseen
 from engine.graph.changes_stream import Change, stream_changes
 from engine.graph.connection import Graph
 from engine.graph.state import read_state
@@ -112,12 +112,13 @@ def test_the_command_prints_lines_or_json_and_where_to_go_on(
 def test_the_lag_counts_by_corpus_and_tells_ages(writer: GraphWriter) -> None:
     graph, since = writer.graph, read_state(writer.graph).rev
     assert lag(graph, PLAIN, since).oldest_ms is None
-    assert oldest_unseen_ms(graph, since) is None
-    before = int(time.time() * 1000)
+    assert oldest_unseen(graph, since) == Unseen(since, None)
+    before = time.time()
     writer.add_items([{"item_id": "e", "corpus": "ads"}, {"item_id": "f"}])
-    first = oldest_unseen_ms(graph, since)
-    assert first is not None
-    assert before <= first <= int(time.time() * 1000)
+    first = oldest_unseen(graph, since)
+    assert first.rev == since + 1
+    assert first.age_s is not None
+    assert 0 <= first.age_s <= time.time() - before + 0.001
     writer.add_saves([{"context_id": "c", "item_id": "f"}])
     writer.remove_saves([{"context_id": "c", "item_id": "d"}])
     writer.remove_items(["b"])

@@ -15,8 +15,8 @@ from serving_world import AS_OF, make_world, publish, topic_vectors
 from engine.errors import CorruptFileError, EmptyGraphError, NotReadyError, TrainingError
 from engine.graph.snapshot_columns import node_table
 from engine.index.hnsw import HnswConfig
-from engine.refresh.build import Parts, publish_generation
-from engine.refresh.gate import GateConfig
+from engine.refresh.build import Parts, make_generation, publish_generation
+from engine.refresh.gate import GateConfig, figure_name
 from engine.registry import GenerationState, Registry
 from engine.serving.live import Live, open_view
 from engine.serving.recommend import Recommender
@@ -82,6 +82,35 @@ def test_an_index_below_the_wanted_recall_does_not_serve(registry, tmp_path, sma
             registry, tmp_path / "generations", parts, index=HnswConfig(), gate=GateConfig(ann_recall=1.1)
         )
     assert registry.generations.serving_id() == first.id
+
+
+def test_a_build_that_answers_worse_than_what_serves_is_refused(registry, tmp_path, small_world):
+    name = figure_name("pinsage", "MRR")
+    first = publish(registry, tmp_path, small_world, metrics={name: 0.5, figure_name("walks", "MRR"): 0.5})
+    with pytest.raises(TrainingError, match=r"pinsage MRR is 0.39, more than 20% below the 0.5 of what serves") as told:
+        publish(registry, tmp_path, small_world, metrics={name: 0.39})
+    assert "ENGINE_GATE_METRIC_DROP" in told.value.hint
+    assert registry.generations.serving_id() == first.id
+    assert "the gate" in registry.generations.list()[0].reason
+    # Somewhat worse, or worse by what no build learns, or allowed by the configuration.
+    second = publish(registry, tmp_path, small_world, metrics={name: 0.41, figure_name("walks", "MRR"): 0.1})
+    assert second.serving
+    parts = Parts(open_view(second).snapshot, AS_OF, np.asarray(open_view(second).vectors), metrics={name: 0.1})
+    any_pass = GateConfig(metric_drop=1)
+    assert publish_generation(registry, tmp_path / "generations", parts, index=HnswConfig(), gate=any_pass).metrics == {
+        name: 0.1,
+        "ann_recall": 1.0,
+        "items": 49,
+    }
+
+
+def test_a_generation_that_was_only_made_waits_beside_what_serves(registry, tmp_path, small_world):
+    first = publish(registry, tmp_path, small_world)
+    view = open_view(first)
+    parts = Parts(view.snapshot, AS_OF, np.asarray(view.vectors))
+    made = make_generation(registry, tmp_path / "generations", parts, index=HnswConfig(), gate=GateConfig())
+    assert (made.state, made.serving, registry.generations.serving_id()) == (GenerationState.READY, False, first.id)
+    assert open_view(made).origin.generation == made.id
 
 
 def test_nothing_published_names_the_command(registry):
