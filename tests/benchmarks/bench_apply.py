@@ -1,4 +1,4 @@
-"""Change sets applied to a made snapshot, beside a bare copy of its files and beside building it anew in memory.
+"""Change sets applied to a made snapshot, beside a bare copy of its files.
 
     python -m tests.benchmarks.bench_apply [--items 1000000 --contexts 200000 --edges 10000000 --width 128 --folder DIR]
 
