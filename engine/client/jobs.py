@@ -16,6 +16,7 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
     return {
         Job.CANARY: lambda cause: canary(engine, cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
+        Job.GC: lambda cause: engine.collect_garbage(cause=cause),
     }
 
 
@@ -35,8 +36,11 @@ def canary(engine: Engine, cause: str) -> None:
 
 
 def retrain(engine: Engine, cause: str) -> None:
-    """Train on the graph as it is, build a full generation, publish it."""
-    with engine.registry.runs.record(Job.RETRAIN, cause) as told:
-        built = engine.build()
+    """Train on the graph as it is, with the settings of what serves, build a full generation, publish it."""
+    registry = engine.registry
+    serving = registry.generations.serving()
+    learned = None if serving is None or serving.training is None else registry.trainings.get(serving.training)
+    with registry.runs.record(Job.RETRAIN, cause) as told:
+        built = engine.build(config=None if learned is None else learned.config)
         told.generation = built.id
         told.counts = {"watermark": built.watermark}

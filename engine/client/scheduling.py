@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,12 @@ def run_scheduler(engine: Engine, stop: threading.Event) -> tuple[str, ...]:
         ConfigError: a cron expression or the time zone cannot be read.
     """
     from engine.client.jobs import jobs_of
+    from engine.errors import EngineError
     from engine.refresh.scheduler import Scheduler
 
+    with contextlib.suppress(EngineError):
+        # Opened before there are threads that would each open it; a job that needs it says what is wrong.
+        _ = engine.graph
     scheduler = Scheduler(engine.registry, engine.settings.scheduler, jobs_of(engine))
     scheduler.run(stop)
     return scheduler.running
