@@ -14,6 +14,7 @@ GROUPS = (
     "ingest",
     "changes",
     "build",
+    "refresh",
     "index",
     "generations",
     "shadow",

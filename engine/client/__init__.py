@@ -4,6 +4,7 @@
 | --- | --- |
 | `writes` | load data, add to the graph, remove from it |
 | `models` | snapshot, train, build, evaluate |
+| `refreshing` | bring what serves to the graph as it is now, check it |
 | `questions` | related items, feeds, new items, clusters |
 | `operations` | list generations, compare, roll back, collect garbage |
 | `shadow` | let a candidate answer beside what serves, promote it |

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.client import indexes, inspect, models, operations, questions, scheduling, shadow, writes
+from engine.client import indexes, inspect, models, operations, questions, refreshing, scheduling, shadow, writes
 from engine.client.opened import Opened
 from engine.settings import Settings, load_settings
 
@@ -88,6 +88,11 @@ class Engine:
     train = models.train
     build = models.build
     evaluate_related = models.evaluate_related
+
+    # Refreshes
+    refresh = refreshing.refresh
+    rehearse_refresh = refreshing.rehearse_refresh
+    verify = refreshing.verify
 
     # Indexes
     check_indexes = indexes.check_indexes

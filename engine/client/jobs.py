@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
     """The jobs of one engine, each given its cause in words."""
     return {
+        Job.REFRESH: lambda cause: engine.refresh(cause=cause),
         Job.CANARY: lambda cause: canary(engine, cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
         Job.GC: lambda cause: engine.collect_garbage(cause=cause),

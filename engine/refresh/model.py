@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,23 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError, EngineError, NotReadyError, UnknownNameError
 from engine.files import atomic_folder, open_folder
-from engine.graph.snapshot import NodeTable, Snapshot
+from engine.graph.snapshot import Snapshot
 from engine.hashing import digest
 from engine.index.hnsw import HnswConfig
 from engine.models.base import ItemScorer, RelatedData
 from engine.models.ranking import stand_all
 from engine.progress import progress
 from engine.refresh.build import Parts, make_generation
+from engine.refresh.content import contexts_of
 from engine.refresh.gate import GateConfig, figure_name
 from engine.registry import Generation, Registry, TrainingState
 from engine.serving import layout
 from engine.serving.blend import Blend
 from engine.settings import Settings
-from engine.types import FloatArray
 
 if TYPE_CHECKING:
     from engine.models.blend.scorer import BlendScorer
     from engine.models.pinsage.scorer import PinSageScorer
+    from engine.refresh.advance import Network
     from engine.serving.embed_new import Embedder
     from engine.serving.view import View
 
@@ -98,22 +101,41 @@ def build(
     config: Mapping[str, Any],
 ) -> Generation:
     """Train, embed, index and gate; see `engine.client.Engine.build`. The generation is ready, and does not serve yet."""
+    from engine.refresh.advance import begin
+
     trained = train(registry, snapshot, settings, model, config)
     learned = registry.trainings.find(trained)
     report = json.loads((trained / TRAINING).read_text(encoding="utf-8"))
     figures = report["validation"]
-    parts = Parts(
-        snapshot=snapshot,
-        as_of=as_of,
-        vectors=embed(trained / MODEL, snapshot, settings.threads),
-        folders={layout.MODEL: trained / MODEL, layout.BLEND: trained / layout.BLEND},
-        config={"model": model, "seed": settings.seed, "settings": report["settings"], "training": report["training"]},
-        metrics=_named(figures),
-        default_method=best_method(figures),
-        training=None if learned is None else learned.number,
-    )
-    index = replace(INDEX, threads=settings.threads)
-    return make_generation(registry, settings.home / "generations", parts, index=index, gate=gate_of(settings))
+    with scratch(settings.home) as work:
+        begun = begin(snapshot, network_of(trained / MODEL, settings.threads), work)
+        parts = Parts(
+            snapshot=snapshot,
+            as_of=as_of,
+            vectors=begun.vectors,
+            folders={layout.MODEL: trained / MODEL, layout.BLEND: trained / layout.BLEND},
+            write_state=begun.write,
+            config={
+                "model": model,
+                "seed": settings.seed,
+                "settings": report["settings"],
+                "training": report["training"],
+            },
+            metrics=_named(figures),
+            default_method=best_method(figures),
+            training=None if learned is None else learned.number,
+        )
+        index = replace(INDEX, threads=settings.threads)
+        return make_generation(registry, settings.home / "generations", parts, index=index, gate=gate_of(settings))
+
+
+@contextmanager
+def scratch(home: Path) -> Iterator[Path]:
+    """An empty folder beside the generations that is gone afterwards; what a killed process leaves goes with the garbage."""
+    folder = home / "generations"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".work.tmp") as work:
+        yield Path(work)
 
 
 def gate_of(settings: Settings) -> GateConfig:
@@ -132,15 +154,27 @@ def best_method(figures: Mapping[str, Mapping[str, float]]) -> str:
     return "blend" if figures["blend"]["MRR"] >= figures["pinsage"]["MRR"] else "pinsage"
 
 
-def embed(model_folder: Path, snapshot: Snapshot, threads: int) -> FloatArray:
-    """Embed every item of a snapshot, float32 `[N, dim]`."""
-    from engine.models.pinsage.embed import embed_items
-    from engine.models.pinsage.files import load_model
+def network_of(folder: Path, threads: int) -> Network:
+    """A trained model, ready to embed.
 
-    model, encoder, _ = load_model(model_folder)
-    graph = snapshot.walk_graph()
-    content = encoder.content(snapshot.items, graph, _worded(snapshot))
-    return embed_items(model, content, graph, threads=threads)
+    Raises:
+        CorruptFileError: the model is damaged.
+    """
+    from engine.models.pinsage.files import load_model
+    from engine.refresh.advance import Network
+
+    model, encoder, _ = load_model(folder)
+    return Network(model, encoder, threads)
+
+
+def load_network(view: View, threads: int) -> Network:
+    """The model of a generation, ready to embed.
+
+    Raises:
+        NotReadyError: the generation was published without a model.
+        CorruptFileError: the model is damaged.
+    """
+    return network_of(_model_folder(view), threads)
 
 
 def load_embedder(view: View) -> Embedder:
@@ -153,21 +187,19 @@ def load_embedder(view: View) -> Embedder:
     from engine.models.pinsage.embed import NewItemEmbedder
     from engine.models.pinsage.files import load_model
 
-    folder = view.folder / layout.MODEL
-    if not folder.is_dir():
-        raise NotReadyError(
-            f"generation {view.origin.generation} holds no model to embed new items with",
-            hint="`engine build` makes one that does.",
-        )
-    model, encoder, _ = load_model(folder)
-    contexts = _worded(view.snapshot)
+    model, encoder, _ = load_model(_model_folder(view))
+    contexts = contexts_of(view.snapshot)
     return NewItemEmbedder(model, encoder, encoder.content(view.items, view.graph, contexts), view.graph, contexts)
 
 
-def _worded(snapshot: Snapshot) -> NodeTable | None:
-    """What groups the items, where it has fields that say something about them."""
-    contexts = snapshot.contexts if snapshot.relations.saves.num_edges else snapshot.users
-    return contexts if contexts.fields else None
+def _model_folder(view: View) -> Path:
+    folder = view.folder / layout.MODEL
+    if not folder.is_dir():
+        raise NotReadyError(
+            f"generation {view.origin.generation} holds no model to embed with",
+            hint="`engine build` makes one that does.",
+        )
+    return folder
 
 
 def _training_data(snapshot: Snapshot, seed: int, work: Path) -> RelatedData:
@@ -178,7 +210,7 @@ def _training_data(snapshot: Snapshot, seed: int, work: Path) -> RelatedData:
         return training_data(snapshot, seed, workdir=work)
     except DataError:
         graph = snapshot.walk_graph()
-        return RelatedData(graph, snapshot.items, seed=seed, workdir=work, contexts=_worded(snapshot))
+        return RelatedData(graph, snapshot.items, seed=seed, workdir=work, contexts=contexts_of(snapshot))
 
 
 def _others(data: RelatedData) -> dict[str, ItemScorer]:

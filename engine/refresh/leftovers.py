@@ -1,0 +1,31 @@
+"""What refreshes that died have left: found and removed by the next one, before it begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from engine.registry import GenerationState, Registry
+
+
+def clear_dead(registry: Registry, home: Path) -> None:
+    """Give up deltas that were never published, and remove their files. Only for who holds the lease of refreshes: nobody
+    else makes deltas, so that whoever began one is dead.
+    """
+    generations = home / "generations"
+    for one in registry.generations.list():
+        if one.kind == "delta" and one.state in (GenerationState.BUILDING, GenerationState.READY):
+            registry.generations.fail(one.id, "its process was gone before it was published")
+            for folder in (one.path, *generations.glob(f".{one.id}.*.tmp")):
+                shutil.rmtree(folder, ignore_errors=True)
+    gone = (GenerationState.FAILED, GenerationState.DELETED)
+    wanted = {one.snapshot_path.name for one in registry.generations.list() if one.state not in gone}
+    for pattern in (snapshot_name("*", "*"), f".{snapshot_name('*', '*')}.*.tmp"):
+        for folder in (home / "snapshots").glob(pattern):
+            if folder.name not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def snapshot_name(rev: int | str, token: int | str) -> str:
+    """The name of a snapshot that a refresh makes: no two refreshes have the same token."""
+    return f"{rev}-refresh{token}"

@@ -1,0 +1,263 @@
+"""A refresh: read what changed, apply it, embed what that alters, and let the result serve in its parent's place.
+
+```
+lease -> read the changes -> apply them to the snapshot -> walk and embed again -> write the delta -> gate -> publish
+```
+
+Nothing that serves is touched before the last step, and that is one transaction. A process that dies before it leaves the
+parent serving, and the next refresh begins again from the parent's watermark, so that no change is lost or counted twice;
+what the dead one left half-written goes then. Where a delta cannot be made, the same model embeds the graph from nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.embedding.bounds import Certificate
+from engine.embedding.kept import EXACT, Limits
+from engine.errors import ChangesGoneError, NotReadyError
+from engine.files import read_manifest
+from engine.graph.changes import Changes, collect_changes
+from engine.graph.connection import Graph
+from engine.graph.mapping import mapping_digest
+from engine.graph.snapshot_apply import Applied, apply_changes
+from engine.refresh.advance import Advanced, Network, advance, relation_of
+from engine.refresh.anew import build_anew
+from engine.refresh.delta import Delta, write_delta
+from engine.refresh.leftovers import clear_dead, snapshot_name
+from engine.refresh.model import INDEX, gate_of, load_network, scratch
+from engine.refresh.report import Refreshed, sizes
+from engine.refresh.state import State
+from engine.registry import REFRESHING, Job, Lease, Outcome, Recorder, Registry
+from engine.serving.live import open_view
+from engine.serving.view import View
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+OnStep = Callable[[str], None]
+
+
+def refresh(
+    registry: Registry,
+    graph: Graph,
+    settings: Settings,
+    limits: Limits = EXACT,
+    *,
+    cause: str = "asked for",
+    view: View | None = None,
+    on_step: OnStep = log.info,
+) -> Refreshed:
+    """Refresh what serves; recorded as a run of "refresh".
+
+    Args:
+        limits: how much may be left as it is.
+        view: what is open already; opened where it is not what serves.
+        on_step: is told each step that is done.
+
+    Raises:
+        NotReadyError: nothing serves, or it holds no model.
+        LeaseHeldError: another process refreshes.
+        LeaseLostError, SupersededError: another process took over, or something else serves by now; nothing was published.
+        GraphUnavailableError: the graph server is gone.
+        TrainingError: the result does not pass the gate.
+        DiskFullError: no space left.
+    """
+    with (
+        registry.leases.hold(REFRESHING) as held,
+        registry.runs.record(Job.REFRESH, cause, token=held.token) as told,
+    ):
+        clear_dead(registry, settings.home)
+        on_step("the lease is held")
+        work = _Work(registry, graph, settings, limits, told, on_step, serving_view(registry, view))
+        done = work.publish(held.lease)
+    return replace(done, timings=dict(told.timings))
+
+
+def rehearse(
+    registry: Registry, graph: Graph, settings: Settings, limits: Limits = EXACT, *, view: View | None = None
+) -> Refreshed:
+    """Do all that a refresh does but publish, and leave nothing behind.
+
+    Raises:
+        see `refresh`.
+    """
+    with registry.leases.hold(REFRESHING):
+        told = Recorder(0)
+        work = _Work(registry, graph, settings, limits, told, log.info, serving_view(registry, view))
+        with scratch(settings.home) as folder:
+            done = work.rehearse(folder)
+    return replace(done, timings=dict(told.timings))
+
+
+def serving_view(registry: Registry, view: View | None) -> View:
+    """The generation that serves, opened: `view` where that is it.
+
+    Raises:
+        NotReadyError: nothing serves.
+        CorruptFileError: it is damaged.
+    """
+    serving = registry.generations.serving()
+    if serving is None:
+        raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
+    if view is not None and view.origin.generation == serving.id:
+        return view
+    return open_view(serving, view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One refresh under way."""
+
+    registry: Registry
+    graph: Graph
+    settings: Settings
+    limits: Limits
+    told: Recorder
+    on_step: OnStep
+    view: View
+
+    def publish(self, lease: Lease) -> Refreshed:
+        """Refresh and publish."""
+        as_of = datetime.now(UTC)
+        changes = self._changes()
+        if changes is None:
+            return self._anew(lease, as_of)
+        done = self._begun(changes)
+        if self._nothing(changes):
+            self.told.outcome = Outcome.NOTHING
+            return done
+        target = self.settings.home / "snapshots" / snapshot_name(changes.until, lease.token)
+        try:
+            applied, advanced = self._compute(changes, target)
+            if advanced is None:
+                shutil.rmtree(target, ignore_errors=True)
+                return self._anew(lease, as_of)
+            with self.told.timed("publish"):
+                delta = Delta(
+                    snapshot=applied.snapshot,
+                    as_of=as_of,
+                    rows=advanced.rows,
+                    vectors=advanced.vectors,
+                    write_state=advanced.write,
+                    certificate=_certificate(advanced),
+                )
+                made = write_delta(
+                    self.registry,
+                    self.view,
+                    delta,
+                    self.settings.home / "generations",
+                    index=replace(INDEX, threads=self.settings.threads),
+                    gate=gate_of(self.settings),
+                    lease=lease,
+                )
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        self.told.generation = made.id
+        self.on_step(f"{made.id} serves")
+        return replace(self._told(done, applied, advanced), generation=made.id)
+
+    def rehearse(self, folder: Path) -> Refreshed:
+        """Refresh and throw the result away."""
+        changes = self._changes()
+        if changes is None:
+            return Refreshed(
+                self.view.origin.generation,
+                self.view.origin.watermark,
+                self.view.origin.watermark,
+                plan="embed the whole graph anew with the same model",
+                counts={"items": self.view.items.num_alive},
+            )
+        done = self._begun(changes)
+        if self._nothing(changes):
+            return done
+        applied, advanced = self._compute(changes, folder / "snapshot")
+        return done if advanced is None else self._told(done, applied, advanced)
+
+    def _changes(self) -> Changes | None:
+        """What changed; None where only the whole graph can tell."""
+        snapshot, mapping = self.view.snapshot, self.settings.graph.mapping
+        assert snapshot.path is not None
+        if State.open(self.view.folder) is None:
+            log.info("%s keeps nothing to go on from", self.view.origin.generation)
+            return None
+        if read_manifest(snapshot.path, what="snapshot").get("mapping") != mapping_digest(mapping):
+            log.info("the mapping of the graph is another one than %s was built with", self.view.origin.generation)
+            return None
+        with self.told.timed("read changes"):
+            try:
+                changes = collect_changes(self.graph, mapping, self.view.origin.watermark)
+            except ChangesGoneError as error:
+                log.info("%s", error.message)
+                return None
+        self.on_step(f"{len(changes):,} changes are read")
+        return changes
+
+    def _nothing(self, changes: Changes) -> bool:
+        if len(changes):
+            return False
+        certificate = self.registry.generations.get(self.view.origin.generation).certificate or {}
+        return float(certificate.get("largest_error", 0.0)) <= self.limits.epsilon
+
+    def _begun(self, changes: Changes) -> Refreshed:
+        found = sizes(changes)
+        self.told.counts = {"changes": len(changes)}
+        return Refreshed(
+            self.view.origin.generation, changes.since, changes.until, changes=found, poison=changes.poison
+        )
+
+    def _compute(self, changes: Changes, target: Path) -> tuple[Applied, Advanced | None]:
+        """The next snapshot, and the embeddings over it; None where the walks are on another relation by now."""
+        with self.told.timed("apply"):
+            applied = apply_changes(self.view.snapshot, changes, target)
+        self.on_step("the changes are applied to the snapshot")
+        state = State.open(self.view.folder)
+        if state is None or relation_of(applied.snapshot) != state.relation:
+            return applied, None
+        with self.told.timed("embed"):
+            advanced = advance(state, applied, self._network(), self.limits)
+        self.told.plan = advanced.plan.to_json()
+        self.told.counts |= advanced.counts
+        if advanced.counts["put_off"]:
+            self.told.outcome = Outcome.PARTIAL
+            self.told.reason = f"{advanced.counts['put_off']:,} embeddings are put off"
+        self.on_step(f"{len(advanced.rows):,} items are embedded again")
+        return applied, advanced
+
+    def _network(self) -> Network:
+        return load_network(self.view, self.settings.threads)
+
+    def _told(self, done: Refreshed, applied: Applied, advanced: Advanced) -> Refreshed:
+        return replace(
+            done,
+            plan=str(advanced.plan),
+            counts=advanced.counts,
+            certificate=advanced.certificate,
+            poison=applied.poison,
+        )
+
+    def _anew(self, lease: Lease, as_of: datetime) -> Refreshed:
+        """Embed the whole graph with the same model, and publish that."""
+        with self.told.timed("build"), scratch(self.settings.home) as folder:
+            made = build_anew(self.registry, self.graph, self.settings, self.view, as_of, folder, lease)
+        self.told.generation = made.id
+        self.told.plan = {"why": "embed the whole graph anew with the same model"}
+        self.on_step(f"{made.id} serves")
+        return Refreshed(
+            self.view.origin.generation,
+            self.view.origin.watermark,
+            made.watermark,
+            generation=made.id,
+            plan="embedded the whole graph anew with the same model",
+            counts={"items": made.metrics["items"]},
+        )
+
+
+def _certificate(advanced: Advanced) -> dict[str, float] | None:
+    found: Certificate = advanced.certificate
+    return {"largest_error": found.largest, "skipped": found.skipped} if found.skipped else None
