@@ -141,7 +141,8 @@ class NeighbourLists:
     def _fetch(self, side: Side, nodes: list[int]) -> dict[int, IndexArray]:
         other = self.contexts if side is self.items else self.items
         handles = [side.handles[node] for node in nodes]
-        parts = [handles[at : at + NODES_A_PART] for at in range(0, len(handles), NODES_A_PART)]
+        count = -(-len(handles) // NODES_A_PART)
+        parts = [handles[at::count] for at in range(count)]  # interleaved: popular nodes were met, and numbered, early
         known = other.handles if len(other.handles) <= KNOWN_SENT else []
         shares = [{"parts": parts[at::ASKED_AT_ONCE], "known": known} for at in range(min(ASKED_AT_ONCE, len(parts)))]
         self.fetched += 1
