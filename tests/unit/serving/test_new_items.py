@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from serving_world import TOPICS
 
 from engine.errors import InputError, UnknownNameError, UnknownNodeError
 from engine.sampling.config import WalkConfig
-from engine.serving.embed_new import as_table
+from engine.serving.embed_new import as_table, embed_new
 from engine.serving.fresh import FreshItems
+from engine.serving.live import open_view
 from engine.serving.new_items import NewItems
 from engine.serving.recommend import Recommender
 from engine.settings import GraphMapping
@@ -91,6 +94,34 @@ def test_new_items_are_carried_into_the_next_generation_unless_it_knows_them(ope
     new_items.describe(open_recommender, "new", {"genre": "jazz"}, (), None)
     kept = new_items.carry_over(open_recommender.view)
     assert [one.item.item_id for one in kept] == ["new"]
+
+
+def test_an_item_described_to_the_old_generation_while_the_next_one_opens_is_new_to_both(
+    published, open_recommender, new_items
+):
+    turned = open_view(published)
+    turned = replace(turned, vectors=np.ascontiguousarray(np.asarray(turned.vectors)[:, ::-1]))
+    newer = Recommender(turned, GraphMapping(), {}, fresh=new_items.carry_over(turned))
+    new_items.describe(open_recommender, "new", {"genre": "jazz"}, ("board-rock-1",), None)
+    old, new = open_recommender.fresh.get("new"), newer.fresh.get("new")
+    assert old is not None
+    assert new is not None
+    # Each is embedded by its own generation: the two never mix.
+    assert not np.allclose(old.vector, new.vector)
+    for one, fresh in ((open_recommender, old), (newer, new)):
+        assert np.array_equal(fresh.vector, embed_new(one.view, TopicEmbedder(one.view), fresh.item).vector)
+
+
+def test_what_the_next_generation_cannot_hold_is_left_out_and_keeps_nothing_back(
+    published, open_recommender, new_items, caplog
+):
+    new_items.describe(open_recommender, "odd", {"genre": "rock", "year": 1990}, (), None)
+    new_items.describe(open_recommender, "new", {"genre": "jazz"}, (), None)
+    view = open_view(published)
+    fields = {name: column for name, column in view.items.fields.items() if name != "year"}
+    narrow = replace(view, snapshot=replace(view.snapshot, items=replace(view.items, fields=fields)))
+    assert [one.item.item_id for one in new_items.carry_over(narrow)] == ["new"]
+    assert "new item 'odd' is not carried over to g0001: items have no field 'year'" in caplog.text
 
 
 @pytest.mark.parametrize(
