@@ -19,6 +19,7 @@ from engine.errors import (
     InputError,
     LeaseHeldError,
     NotReadyError,
+    StaleAnswerError,
     UnknownNameError,
     UnknownNodeError,
 )
@@ -116,6 +117,16 @@ def test_from_a_data_set_to_answers_and_on_to_what_came_later(engine: Engine, se
     near = engine.related(written.ids[0], 50, method="pinsage")
     assert "written" in near.ids
     assert engine.status().behind
+
+    # A question may refuse what is unseen, or read its own items from the graph as it stands.
+    with pytest.raises(StaleAnswerError, match="behind the graph"):
+        engine.related(query, 3, max_staleness_s=0)
+    live = engine.related({query: 2.0, "written": 1.0}, 3, max_staleness_s=0, when_stale="live")
+    assert (len(live), live.method, live.generation) == (3, "pinsage", built.id)
+    assert not {query, "written"} & set(live.ids)
+    assert "was read from the graph as it stands" in live.reason
+    with pytest.raises(UnknownNodeError, match="as it stands"):
+        engine.related("nowhere", 3, max_staleness_s=0, when_stale="live")
     with pytest.raises(UnknownNodeError, match="no item 'nowhere'"):
         engine.related("nowhere")
 
