@@ -22,7 +22,9 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
 
 
 def canary(engine: Engine, cause: str) -> None:
-    """Compare the indexes with exact search, and build anew those that need it."""
+    """Compare the indexes with exact search, and build anew those that need it or that a client asked for."""
+    from engine.serving.canary import WANTED
+
     with engine.registry.runs.record(Job.CANARY, cause) as told:
         found = engine.check_indexes()
         wanted = [f"{health.corpus}: {health.why}" for health in found if health.why]
@@ -32,8 +34,10 @@ def canary(engine: Engine, cause: str) -> None:
             "wanted": len(wanted),
         }
         told.reason = "; ".join(wanted) or None
-    if wanted:
-        engine.compact(cause=f"canary: {told.reason}")
+        asked = engine.registry.flags.list(WANTED)
+    if asked:
+        why = "; ".join(f"{name.removeprefix(WANTED)}: {flag['why']}" for name, flag in asked.items())
+        engine.compact(cause=f"canary: {why}")
 
 
 def retrain(engine: Engine, cause: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.graph.connection import Graph
     from engine.graph.write import GraphWriter
     from engine.registry import Registry
+    from engine.serving.canary import Canary
     from engine.serving.freshness import Freshness
     from engine.serving.live import Live
     from engine.serving.new_items import NewItems
@@ -53,6 +54,13 @@ class Opened:
         from engine.serving.live import Live
 
         return Live(self.registry, self._recommender_of)
+
+    @functools.cached_property
+    def canary(self) -> Canary:
+        """Compares a share of the questions with exact search."""
+        from engine.serving.canary import Canary
+
+        return Canary(self.registry)
 
     @functools.cached_property
     def shadowing(self) -> Shadowing:
@@ -116,11 +124,12 @@ class Opened:
             default=view.facts["default_method"],
             fresh=fresh,
             find_new=lambda item: self.new_items.find(view, fresh, item),
+            saw=self.canary.saw,
         )
 
     def close(self) -> None:
         """Close the connections and forget what hangs on them; the next call opens them again."""
-        for name in ("shadowing", "live", "freshness", "new_items", "writer", "graph", "registry"):
+        for name in ("shadowing", "canary", "live", "freshness", "new_items", "writer", "graph", "registry"):
             opened = self.__dict__.pop(name, None)
             if name in ("shadowing", "live", "graph", "registry") and opened is not None:
                 opened.close()

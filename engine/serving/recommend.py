@@ -23,6 +23,8 @@ from engine.types import FloatArray, IndexArray
 
 FindNew = Callable[[str], FreshItem | None]
 """Looks an item up that the view does not know: item id -> the item embedded, or None where it is nowhere."""
+SawQuery = Callable[[View, str, FloatArray], None]
+"""Is told of each query: the view, the corpus, the query's vector `[d]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Recommender:
         methods: name -> a way to make it, called when it is first asked for.
         default: the method where none is named.
         find_new: see `FindNew`.
+        saw: see `SawQuery`.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Recommender:
         default: str = "pinsage",
         fresh: FreshItems | None = None,
         find_new: FindNew = lambda _: None,
+        saw: SawQuery = lambda view, corpus, vector: None,
     ) -> None:
         self.view = view
         self.mapping = mapping
@@ -59,6 +63,7 @@ class Recommender:
         self.fresh = FreshItems() if fresh is None else fresh
         self.filters = Filters(view.items)
         self._find_new = find_new
+        self._saw = saw
         self._makers: dict[str, Callable[[], Method]] = {"pinsage": lambda: NearestMethod(view), **methods}
         self._methods: dict[str, Method] = {}
 
@@ -184,6 +189,7 @@ class Recommender:
         scope = self.scope(corpus, demands, query, hidden, user)
         how = self.method(method)
         pool = wanted * POOL if spread else wanted
+        self._saw(self.view, corpus, query.vectors[0])
         found = how.search(query, scope, pool)
         if spread or explain or len(self.fresh):
             candidates = self._with_new(found, how, query, corpus, demands, hidden, pool)

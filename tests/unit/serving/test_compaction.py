@@ -25,7 +25,9 @@ from engine.serving.canary import MEASURE, WANTED, Canary, check_index
 from engine.serving.live import open_view
 from engine.serving.nearest import NearestMethod
 from engine.serving.query import Query, Scope
+from engine.serving.recommend import Recommender
 from engine.serving.view import View
+from engine.settings import GraphMapping
 
 INDEX, GATE = HnswConfig(), GateConfig()
 
@@ -108,6 +110,17 @@ def test_live_queries_are_measured_in_the_background_and_bounded(registry, view)
     while registry.flags.get(WANTED + "organic") is None and time.monotonic() < until:
         time.sleep(0.01)
     assert registry.flags.get(WANTED + "organic") is not None
+
+
+def test_every_question_is_told_to_the_canary(view):
+    seen: list[tuple[str, list[float]]] = []
+    asked = Recommender(
+        view, GraphMapping(), {}, saw=lambda view, corpus, vector: seen.append((corpus, vector.tolist()))
+    )
+    asked.related("jazz-1", 3)
+    asked.related("jazz-1", 3, corpus="ads")
+    vector = view.vectors[view.item_row("jazz-1")].tolist()
+    assert seen == [("organic", vector), ("ads", vector)]
 
 
 def test_a_canary_that_cannot_write_harms_nobody(registry, view, caplog):
