@@ -96,12 +96,14 @@ class HnswIndex:
             live = len(self)
             found = min(wanted, live)
             # hnswlib has one ef for all threads, but a search for n is as broad as n: ask for more and cut.
-            breadth = min(max(found, ef or 0), live)
+            breadth = found if ef is None or ef <= self._config.ef else min(max(found, ef), live)
             try:
                 labels, distances = self._graph.knn_query(queries, k=breadth)
             except RuntimeError:
                 # It ends in an error, not in fewer, when it finds less than it was asked for; and nothing has k = 0.
                 return self._scan(queries, wanted)
+        if breadth == wanted:
+            return Hits(labels.view(np.int64), 1.0 - distances)
         hits = Hits(labels[:, :found].view(np.int64), 1.0 - distances[:, :found])
         if found == wanted:
             return hits

@@ -97,10 +97,10 @@ class LayeredIndex:
 
     def query(self, vectors: FloatArray, k: int, ef: int | None = None) -> Hits:
         """See `SearchIndex.query`."""
-        queries, wanted = check_vectors(vectors, self.dim), check_k(k)
         breadth = max(self.breadth, ef or 0)
         if self._plain:
-            return self.hnsw.query(queries, wanted, breadth)
+            return self.hnsw.query(vectors, k, breadth)
+        queries, wanted = check_vectors(vectors, self.dim), check_k(k)
         hits = empty_hits(len(queries), wanted)
         for start in range(0, len(queries), _BLOCK_QUERIES):
             part = slice(start, start + _BLOCK_QUERIES)

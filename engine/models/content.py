@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from engine.compiled import compiled
 from engine.features.contexts import context_counts
 from engine.features.tokens import inverse_frequency, token_counts, weighted
 from engine.models.base import RelatedData
@@ -43,14 +45,54 @@ class ContentScorer:
         scores: FloatArray = (self._tokens[queries] @ self._tokens.T).toarray()
         for vectors in self._vectors.values():
             scores += vectors[queries] @ vectors.T
-        scores /= np.float32((self._tokens.nnz > 0) + len(self._vectors) or 1)
+        scores /= self._parts()
         return scores
+
+    def score_rows(self, queries: IndexArray, rows: NDArray[np.integer]) -> FloatArray:
+        """`score` of a few items only, float32 `[B, len(rows)]`: what it costs does not grow with the number of items."""
+        tokens = self._tokens
+        scores = np.zeros((len(queries), len(rows)), np.float32)
+        if tokens.nnz:
+            _token_cosines(tokens.indptr, tokens.indices, tokens.data, tokens.shape[1], queries, rows, scores)
+        for vectors in self._vectors.values():
+            scores += vectors[queries] @ vectors[rows].T
+        scores /= self._parts()
+        return scores
+
+    def _parts(self) -> np.float32:
+        """How many cosines a score is the mean of."""
+        return np.float32((self._tokens.nnz > 0) + len(self._vectors) or 1)
 
     def report(self) -> dict[str, Any]:
         return {
             "tokens": int(self._tokens.shape[1]),
             "vectors": {name: int(values.shape[1]) for name, values in self._vectors.items()},
         }
+
+
+@compiled
+def _token_cosines(
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    weights: FloatArray,
+    tokens: int,
+    queries: IndexArray,
+    rows: NDArray[np.integer],
+    into: FloatArray,
+) -> None:
+    """Write the products of some rows of a sparse matrix with others, `[B, R]`."""
+    own = np.zeros(tokens, np.float32)
+    for at in range(len(queries)):
+        lo, hi = indptr[queries[at]], indptr[queries[at] + 1]
+        for place in range(lo, hi):
+            own[indices[place]] = weights[place]
+        for to in range(len(rows)):
+            total = np.float32(0.0)
+            for place in range(indptr[rows[to]], indptr[rows[to] + 1]):
+                total += own[indices[place]] * weights[place]
+            into[at, to] = total
+        for place in range(lo, hi):
+            own[indices[place]] = 0.0
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

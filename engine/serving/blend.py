@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError
-from engine.models.base import ItemScorer
 from engine.models.blend.weights import BlendWeights
-from engine.serving.nearest import NearestMethod, ranked, rows_in
+from engine.models.content import ContentScorer
+from engine.models.walks import walk_reach
+from engine.serving.kernels import most_met
+from engine.serving.nearest import NearestMethod, ranked
 from engine.serving.query import Found, Query, Scope
 from engine.serving.view import View
 from engine.types import FloatArray
@@ -72,19 +74,18 @@ class Blend:
 
 
 class BlendMethod:
-    """Method "blend".
+    """Method "blend". Only the few hundred candidates are scored, so that an answer does not wait for all other items.
 
     Args:
-        walks, content: fitted on the view.
+        content: fitted on the view.
     """
 
     name = "blend"
 
-    def __init__(self, view: View, blend: Blend, walks: ItemScorer, content: ItemScorer) -> None:
+    def __init__(self, view: View, blend: Blend, content: ContentScorer) -> None:
         self._view = view
         self._blend = blend
         self._bias = blend.bias_of(len(view.items))
-        self._walks = walks
         self._content = content
         self._nearest = NearestMethod(view)
         self._has_edges: NDArray[np.bool_] = view.graph.item_to_context.degrees() > 0
@@ -92,24 +93,35 @@ class BlendMethod:
     def search(self, query: Query, scope: Scope, count: int) -> Found:
         """The `count` best of all that the embeddings and the walks bring up; fewer only where the scope holds fewer."""
         pool = max(POOL_LEAST, POOL_FACTOR * count)
-        known = query.rows >= 0
-        walk = np.zeros((len(query.rows), len(self._view.items)), np.float32)
-        content = np.zeros_like(walk)
-        if known.any():
-            walk[known] = self._walks.score(query.rows[known])
-            content[known] = self._content.score(query.rows[known])
-        allowed = rows_in(self._view, scope)
-        reached = query.weights @ walk[:, allowed]
-        met = reached > 0
-        order = self._view.items.order
-        by_walk = ranked(allowed[met], reached[met], pool, order).rows
+        ends, by_walk = self._walk(query, scope, pool)
         rows = np.union1d(self._nearest.search(query, scope, pool).rows, by_walk)
+        known = query.rows >= 0
+        content = np.zeros((len(query.rows), len(rows)), np.float32)
+        content[known] = self._content.score_rows(query.rows[known], rows)
         cosine = query.vectors @ self._view.vectors[rows].T
         linked = known & self._has_edges[np.maximum(query.rows, 0)]
         scores = self._blend.weights.combine(
             np.asarray(self._blend.scale * cosine + self._bias[rows], np.float32),
-            walk[:, rows],
-            content[:, rows],
+            ends[:, rows],
+            content,
             linked[:, None] & self._has_edges[rows][None],
         )
-        return ranked(rows, np.asarray(query.weights @ scores, np.float32), count, order)
+        return ranked(rows, np.asarray(query.weights @ scores, np.float32), count, self._view.items.order)
+
+    def _walk(self, query: Query, scope: Scope, pool: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Where the walk from each query item ends, float32 `[Q, N]`, and the `pool` rows of the scope it ends at most."""
+        view = self._view
+        ends = np.zeros((len(query.rows), len(view.items)), np.float32)
+        reached = [
+            walk_reach(view.graph, row, end) for row, end in zip(query.rows.tolist(), ends, strict=True) if row >= 0
+        ]
+        joined = np.unique(np.concatenate(reached)) if len(reached) > 1 else reached[0] if reached else _NONE
+        shut = np.zeros(len(view.items), bool)
+        shut[list(scope.excluded)] = True
+        mask = _ALL if scope.matches is None else scope.matches.mask
+        rows, met = most_met(ends, query.weights, joined, view.items.corpus, scope.corpus, mask, shut, pool)
+        return ends, ranked(rows, met, pool, view.items.order).rows
+
+
+_NONE = np.empty(0, np.int32)
+_ALL = np.empty(0, bool)

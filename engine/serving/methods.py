@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ ABOUT = {
     "popularity": "what is saved most, whatever was asked",
 }
 """Every method the engine knows, in the order they are shown."""
+
+Scorer = TypeVar("Scorer", bound=ItemScorer)
 
 
 class Method(Protocol):
@@ -71,23 +73,23 @@ def methods_of(view: View, seed: int) -> dict[str, Callable[[], Method]]:
     from engine.models.walks import WalkScorer
     from engine.serving.blend import Blend, BlendMethod
 
-    @functools.cache
-    def fitted(kind: Callable[[], ItemScorer]) -> ItemScorer:
-        scorer = kind()
+    def fitted(scorer: Scorer) -> Scorer:
         scorer.fit(RelatedData(view.graph, view.items, contexts=view.contexts, seed=seed))
         return scorer
 
-    def dense(kind: Callable[[], ItemScorer], reach: str | None) -> Method:
-        return DenseMethod(fitted(kind), view, reach)
+    @functools.cache
+    def content() -> ContentScorer:  # both its own method and the blend's part
+        return fitted(ContentScorer())
 
+    beyond, unlike = "walks from the query reach no more items", "no more items share a word or a value with the query"
     methods: dict[str, Callable[[], Method]] = {
-        "walks": lambda: dense(WalkScorer, "walks from the query reach no more items"),
-        "content": lambda: dense(ContentScorer, "no more items share a word or a value with the query"),
-        "popularity": lambda: dense(PopularityScorer, None),
+        "walks": lambda: DenseMethod(fitted(WalkScorer()), view, beyond),
+        "content": lambda: DenseMethod(content(), view, unlike),
+        "popularity": lambda: DenseMethod(fitted(PopularityScorer()), view, None),
     }
     if (view.folder / layout.BLEND).is_dir():
         learned = Blend.load(view.folder / layout.BLEND)
-        methods["blend"] = lambda: BlendMethod(view, learned, fitted(WalkScorer), fitted(ContentScorer))
+        methods["blend"] = lambda: BlendMethod(view, learned, content())
     return methods
 
 

@@ -5,8 +5,10 @@ Arrow takes a microsecond to hand out one string: a million of them are not read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from engine.graph.snapshot import NodeTable
 
 _TITLES = ("title", "name")
+Name = TypeVar("Name")
 MOST_CHANGED = 0.25
 """Where more of the rows have changed than this, everything is read again."""
 
@@ -73,6 +76,11 @@ class Names:
             for row, title in zip(retitled.tolist(), values, strict=True):
                 titles[row] = title
         return Names(ids, rows, titles)
+
+
+def picked(values: list[Name], rows: list[int]) -> Sequence[Name]:
+    """Some of many values. In one call, so that the waits for memory overlap: one by one they cost an answer six times as much."""
+    return itemgetter(*rows)(values) if len(rows) > 1 else [values[row] for row in rows]
 
 
 def title_field(items: NodeTable) -> str | None:

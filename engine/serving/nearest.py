@@ -59,10 +59,13 @@ class NearestMethod:
             passed = scope.matches.mask[labels]
             labels, scores = labels[passed], scores[passed]
         rows = labels.tolist()
-        keep = [at for at, row in enumerate(rows) if row not in excluded][:count]
-        if keep and keep[-1] - keep[0] == len(keep) - 1:  # nearly always: only the query itself is left out, at the top
-            part = slice(keep[0], keep[-1] + 1)
+        first = 1 if rows and rows[0] in excluded else 0
+        if excluded.isdisjoint(
+            rows[first : first + count]
+        ):  # nearly always: only the query itself is left out, at the top
+            part = slice(first, first + count)
             return Found(labels[part], scores[part])
+        keep = [at for at, row in enumerate(rows) if row not in excluded][:count]
         return Found(labels[keep], scores[keep])
 
     def _scan(self, vector: FloatArray, scope: Scope, count: int) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from engine.serving.explain import explain
 from engine.serving.filters import Condition, Filters, Where, conditions
 from engine.serving.fresh import FreshItem, FreshItems
 from engine.serving.methods import ABOUT, Method
+from engine.serving.names import picked
 from engine.serving.nearest import NearestMethod
 from engine.serving.query import Found, Query, Related, Scope, hidden_ids, read_weights
 from engine.serving.results import Answer, Explanation, ScoredItem
@@ -246,8 +248,7 @@ class Recommender:
         count: int,
     ) -> list[Candidate]:
         """What a method found, with the new items that are as near in their places."""
-        known = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
-        candidates = [Candidate(row, score) for row, score in known]
+        candidates = list(map(Candidate, found.rows.tolist(), found.scores.tolist()))
         if how.name == "pinsage":
             new = self.fresh.search(query, corpus, demands, hidden, count)
             candidates += [Candidate(-1, score, fresh) for fresh, score in new]
@@ -256,19 +257,19 @@ class Recommender:
 
     def _plain_items(self, found: Found, corpus: str) -> tuple[ScoredItem, ...]:
         """What a method found, with ids and titles."""
-        ids, titles = self.view.item_ids, self.view.item_titles
-        pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
-        return tuple([ScoredItem(ids[row], score, corpus, titles[row]) for row, score in pairs])
+        rows, view = found.rows.tolist(), self.view
+        ids, titles = picked(view.item_ids, rows), picked(view.item_titles, rows)
+        return tuple(map(ScoredItem, ids, found.scores.tolist(), repeat(corpus), titles))
 
     def items(self, candidates: list[Candidate], corpus: str, explained: Query | None) -> tuple[ScoredItem, ...]:
         """The candidates with ids, titles and, where a query is given, the reasons."""
-        ids, view = self.view.item_ids, self.view
+        view = self.view
         return tuple(
             ScoredItem(
-                ids[one.row] if one.fresh is None else one.fresh.item.item_id,
+                view.item_ids[one.row] if one.fresh is None else one.fresh.item.item_id,
                 one.score,
                 corpus,
-                view.titles([one.row])[0] if one.fresh is None else one.fresh.title,
+                view.item_titles[one.row] if one.fresh is None else one.fresh.title,
                 None,
                 None if explained is None else self.explain(explained, one),
             )

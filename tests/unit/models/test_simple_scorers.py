@@ -18,7 +18,7 @@ from engine.models.content import ContentScorer
 from engine.models.item_knn import ItemKnnScorer
 from engine.models.popularity import PopularityScorer
 from engine.models.ranking import mean_reciprocal_rank
-from engine.models.walks import WalkScorer, walk_probabilities
+from engine.models.walks import WalkScorer, walk_probabilities, walk_reach
 from engine.types import FloatArray, IndexArray, ItemContextGraph
 
 BASELINES = [PopularityScorer, ContentScorer, ItemKnnScorer, WalkScorer]
@@ -225,3 +225,38 @@ def test_the_plain_blend_picks_its_weight_on_validation():
     best = max(mean_reciprocal_rank(part.score, warm) for part in (walks, content))
     assert mean_reciprocal_rank(plain.score, warm) > best
     assert plain.report()["weight"] > 0
+
+
+def test_a_walk_reaches_exactly_the_items_that_it_gives_a_probability():
+    data = random_boards()
+    whole = walk_probabilities(data.graph, np.arange(data.num_items, dtype=np.int32))
+    for query in range(data.num_items):
+        ends = np.zeros(data.num_items, np.float32)
+        reached = walk_reach(data.graph, query, ends)
+        np.testing.assert_array_equal(ends, whole[query])
+        assert sorted(reached.tolist()) == np.flatnonzero(whole[query]).tolist()
+
+
+def test_content_scores_a_few_items_as_it_scores_all():
+    data = random_boards(fields={"title": ("text", [f"word{n % 3} word{n % 5}" for n in range(12)] + [None])})
+    scorer = ContentScorer()
+    scorer.fit(data)
+    queries, some = rows(data, 0, 7, 12), rows(data, 12, 3, 0, 3, 9)
+    np.testing.assert_allclose(scorer.score_rows(queries, some), scorer.score(queries)[:, some], atol=1e-6)
+    assert scorer.score_rows(queries, some[:0]).shape == (3, 0)
+
+
+def test_content_scores_a_few_items_by_their_vectors_too():
+    drawn = np.random.default_rng(0).normal(size=(13, 4)).astype(np.float32)
+    scorer = ContentScorer()
+    scorer.fit(data := random_boards(fields={"look": ("vector", drawn)}))
+    queries, some = rows(data, 0, 7), rows(data, 12, 3)
+    np.testing.assert_allclose(scorer.score_rows(queries, some), scorer.score(queries)[:, some], atol=1e-6)
+
+
+def random_boards(**more: Any) -> RelatedData:
+    """13 items on 6 boards, some twice; the last is on none."""
+    rng = np.random.default_rng(3)
+    return data_of(
+        [(int(b), int(i)) for b, i in zip(rng.integers(0, 6, 30), rng.integers(0, 12, 30), strict=True)], 13, **more
+    )
