@@ -109,11 +109,11 @@ def main() -> None:
         recommender = live.recommender()
         view, k = recommender.view, given.k
         index: Any = view.indexes[0]
-        bare = index._graph
+        bare = index.hnsw._graph
         rows = np.random.default_rng(2).integers(0, given.items, given.calls)
         ids = view.items.ids.take(rows)
         vectors = np.array(view.vectors[rows])
-        print(f"{given.items:,} items x {given.dim}, k = {k}, ef = {index.config.ef}, one thread a query")
+        print(f"{given.items:,} items x {given.dim}, k = {k}, ef = {index.hnsw.config.ef}, one thread a query")
         calls = {
             "bare hnswlib query (k + 1)": lambda at: bare.knn_query(vectors[at], k=k + 1, num_threads=1),
             "related(item)": lambda at: live.recommender().related(ids[at], k, method="pinsage"),
