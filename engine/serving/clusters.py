@@ -20,6 +20,8 @@ TOP = 5
 _LABEL_ITEMS = 200
 """At most so many of the nearest items give a cluster its label."""
 
+Commonness = dict[str, dict[str, int]]
+
 
 def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserClusters:
     """Group all users by what they took up.
@@ -44,8 +46,9 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
     about = max(TOP, min(_LABEL_ITEMS, view.items.num_alive // (2 * len(centres))))
     # What every cluster is near to says nothing of any of them: look at where a centre differs from the mean user.
     middle = means.mean(axis=0) if len(centres) > 1 else np.zeros(means.shape[1], np.float32)
+    commonness = _commonness(view)
     told = (
-        _told(view, number, users[labels == at], means[labels == at], centres[at] - middle, about)
+        _told(view, commonness, number, users[labels == at], means[labels == at], centres[at] - middle, about)
         for number, at in enumerate(order.tolist(), start=1)
         if (labels == at).any()
     )
@@ -87,13 +90,19 @@ def _cluster(means: FloatArray, count: int, seed: int) -> tuple[NDArray[np.int64
 
 
 def _told(
-    view: View, number: int, users: NDArray[np.int64], means: FloatArray, centre: FloatArray, about: int
+    view: View,
+    commonness: Commonness,
+    number: int,
+    users: NDArray[np.int64],
+    means: FloatArray,
+    centre: FloatArray,
+    about: int,
 ) -> UserCluster:
     everything = np.flatnonzero(view.items.alive)
     near = ranked(everything, (view.vectors @ centre)[everything], about, view.items.order)
     nearest = ranked(users, means @ centre, TOP, view.snapshot.users.order).rows
     top = near.rows[:TOP]
-    values = _telling_values(view, near.rows)
+    values = _telling_values(view, commonness, near.rows)
     items = tuple(
         ScoredItem(view.items.ids[row], score, view.items.corpora[view.items.corpus[row]], title)
         for row, score, title in zip(top.tolist(), near.scores[:TOP].tolist(), view.titles(top.tolist()), strict=True)
@@ -102,18 +111,19 @@ def _told(
     return UserCluster(number, len(users), label, tuple(view.snapshot.users.ids.take(nearest)), items, tuple(values))
 
 
-def _telling_values(view: View, rows: NDArray[np.int64]) -> list[str]:
+def _commonness(view: View) -> Commonness:
+    """How many items hold each value of each categorical field."""
+    fields = {name: column for name, column in view.items.fields.items() if column.kind == "categorical"}
+    counts = {name: pc.value_counts(pc.list_flatten(column.values)) for name, column in fields.items()}
+    return {name: {entry["values"]: entry["counts"] for entry in held.to_pylist()} for name, held in counts.items()}
+
+
+def _telling_values(view: View, commonness: Commonness, rows: NDArray[np.int64]) -> list[str]:
     """Categorical values that the given items hold more often than all items do, the most telling first."""
     gains: list[tuple[float, str]] = []
-    for name, column in view.items.fields.items():
-        if column.kind != "categorical":
-            continue
-        here = Counter(value for cell in column.take(rows).to_list() for value in set(cell or ()))
-        if not here:
-            continue
-        counts = pc.value_counts(pc.list_flatten(column.values))
-        overall = {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
-        for value, count in here.items():
+    for name, overall in commonness.items():
+        cells = view.items.fields[name].take(rows).to_list()
+        for value, count in Counter(value for cell in cells for value in set(cell or ())).items():
             share, base = count / len(rows), overall[value] / view.items.num_alive
             gains.append((-share * float(np.log(share / base)), f"{name}: {value}"))
     return [label for gain, label in sorted(gains)[:TOP] if gain < 0]

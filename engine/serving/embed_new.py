@@ -61,7 +61,7 @@ def embed_new(view: View, embedder: Embedder, new: NewItem, live: LiveNeighbourh
         if (rows < 0).any():
             unknown = new.contexts[int(np.flatnonzero(rows < 0)[0])]
             raise UnknownNodeError(
-                f"there is no {view.context_kind} {unknown!r} in generation {view.origin.generation}",
+                f"there is no {view.context_kind} {unknown!r:.80} in generation {view.origin.generation}",
                 hint="Contexts are told by their ids; one added later is seen by the next `engine build`.",
             )
         around = neighbourhoods_of_new(view.graph, [rows], table.key, embedder.walk, threads=1)

@@ -73,7 +73,7 @@ def conditions(where: Where | None, kinds: Mapping[str, str]) -> tuple[Condition
 def _condition(name: str, demand: Any, kinds: Mapping[str, str]) -> Condition:
     if name not in kinds:
         known = ", ".join(sorted(n for n, kind in kinds.items() if kind != "vector")) or "none"
-        raise UnknownNameError(f"items have no field {name!r}", hint=f"Fields to filter by: {known}.")
+        raise UnknownNameError(f"items have no field {name!r:.80}", hint=f"Fields to filter by: {known}.")
     kind = kinds[name]
     if kind == "vector":
         raise InputError(f"field {name!r} is a vector and cannot be filtered by")

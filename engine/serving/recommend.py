@@ -136,7 +136,7 @@ class Recommender:
         fresh = self.fresh.get(item_id) or self._find_new(item_id)
         if fresh is None:
             raise UnknownNodeError(
-                f"there is no item {item_id!r}",
+                f"there is no item {item_id!r:.80}",
                 hint="Add it with `engine.add_items`, or describe it to `engine.new_item`.",
             )
         return fresh
@@ -160,7 +160,7 @@ class Recommender:
         wanted = self.default if name is None else name
         if wanted not in self._methods:
             if wanted not in ABOUT:
-                raise UnknownNameError(f"there is no method {wanted!r}", hint=f"Known: {', '.join(ABOUT)}.")
+                raise UnknownNameError(f"there is no method {wanted!r:.80}", hint=f"Known: {', '.join(ABOUT)}.")
             if wanted not in self._makers:
                 raise NotReadyError(
                     f"generation {self.view.origin.generation} has no {wanted!r} method",

@@ -142,7 +142,7 @@ class View:
         row = int(self.snapshot.users.index_of([user_id])[0])
         if row < 0:
             raise UnknownNodeError(
-                f"there is no user {user_id!r} in generation {self.origin.generation}",
+                f"there is no user {user_id!r:.80} in generation {self.origin.generation}",
                 hint="A user added after it was built is seen by the next `engine build`.",
             )
         return row
@@ -155,7 +155,7 @@ class View:
         """
         corpora = self.items.corpora
         if corpus not in corpora:
-            raise UnknownNameError(f"there is no corpus {corpus!r}", hint=f"There are: {', '.join(corpora)}.")
+            raise UnknownNameError(f"there is no corpus {corpus!r:.80}", hint=f"There are: {', '.join(corpora)}.")
         return corpora.index(corpus)
 
     def title_field(self) -> str | None:

@@ -262,3 +262,19 @@ def test_a_method_that_cannot_say_anything_of_new_query_items_gives_the_reason(r
     assert isinstance(walks, DenseMethod)
     answer = recommender.answer(new, "x", 3, "organic", method="walks")
     assert (len(answer), "newer than this generation" in answer.reason) == (0, True)
+
+
+def test_an_error_names_a_huge_id_in_a_line(recommender):
+    huge = "x" * 10_240
+    calls = [
+        lambda: recommender.related(huge),
+        lambda: recommender.related("jazz-1", corpus=huge),
+        lambda: recommender.related("jazz-1", method=huge),
+        lambda: recommender.related("jazz-1", user=huge),
+        lambda: recommender.related("jazz-1", where={huge: 1}),
+    ]
+    for call in calls:
+        with pytest.raises((UnknownNodeError, UnknownNameError)) as caught:
+            call()
+        assert "xxxx" in str(caught.value)
+        assert max(map(len, str(caught.value).splitlines())) < 200
