@@ -19,6 +19,8 @@ PALETTE = (
     "#c2410c", "#0f766e", "#7c3aed", "#b45309", "#0369a1", "#be185d",
     "#4d7c0f", "#4338ca", "#0e7490", "#a16207", "#9f1239", "#475569",
 )  # fmt: skip
+LABEL_REACH = 0.06
+"""How far a cluster of the map reaches, of the map's width."""
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10.5,
@@ -78,14 +80,25 @@ def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> s
             colour = PALETTE[number % len(PALETTE)]
             axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, alpha=0.6, linewidths=0)
         halo = [withStroke(linewidth=4, foreground="white")]
+        reach = LABEL_REACH * float(np.ptp(points, axis=0).max(initial=0))
         for number, name in enumerate(names):
-            x, y = np.median(points[label == name], axis=0)
+            x, y = thickest(points[label == name], reach)
             axes.text(
                 x, y, name, ha="center", va="center", fontsize=12, fontweight="bold", path_effects=halo,
                 color=PALETTE[number % len(PALETTE)],
             )  # fmt: skip
         axes.set_axis_off()
         return _uri(figure, "png")
+
+
+def thickest(points: NDArray[np.floating[Any]], reach: float) -> NDArray[np.floating[Any]]:
+    """Where most of some points lie within `reach` of one of them, `[2]`: a name there stands on what it names.
+
+    The middle of all of them may be far from any, and near what another name is for.
+    """
+    near = np.linalg.norm(points[:, None] - points[None], axis=2) <= reach
+    middle: NDArray[np.floating[Any]] = points[near[near.sum(axis=1).argmax()]].mean(axis=0)
+    return middle
 
 
 def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[str]) -> str:
@@ -155,7 +168,7 @@ def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
         if scores:
             right = axes.twinx()
             lines += right.plot(
-                np.arange(1, len(scores) + 1), scores, color=ACCENT, linewidth=2, label="validation Hit@10"
+                np.arange(1, len(scores) + 1), scores, color=ACCENT, linewidth=2, label="validation gain"
             )
             right.tick_params(length=0)
             right.set_ylim(bottom=0)

@@ -101,6 +101,12 @@ def test_every_picture_opens(pictures: Pictures) -> None:
         check_picture(uri)
 
 
+def test_a_name_on_the_map_stands_on_the_thickest_of_what_it_names() -> None:
+    rng = np.random.default_rng(0)
+    clusters = [rng.normal(0, 0.1, (count, 2)) + place for count, place in ((30, (9, 9)), (60, (-9, 2)), (20, (0, -9)))]
+    assert np.linalg.norm(figures.thickest(np.concatenate(clusters), 1.0) - (-9, 2)) < 0.2
+
+
 def test_a_group_of_one_and_a_metric_of_zero_can_be_drawn() -> None:
     check_picture(figures.embedding_map(np.zeros((1, 2)), ["Home"]))
     check_picture(figures.method_bars({"a": {"Hit@10": 0.0}}, ["Hit@10"]))
