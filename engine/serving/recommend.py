@@ -184,8 +184,7 @@ class Recommender:
         explain: bool = False,
     ) -> Answer:
         """Answer a query that was read already."""
-        wanted = check_k(k)
-        spread = check_diversity(diversity)
+        wanted, spread = check_k(k), check_diversity(diversity)
         demands = conditions(where, self.filters.kinds)
         hidden = hidden_ids(exclude)
         scope = self.scope(corpus, demands, query, hidden, user)
@@ -293,10 +292,9 @@ class Recommender:
 
     def why_fewer(self, count: int, corpus: str, scope: Scope, found: Found | None) -> str:
         """Why an answer holds only `count` items."""
-        size = len(self.view.indexes[scope.corpus])
         if found is not None and found.reach is not None:
             return f"only {count}: {found.reach}"
-        parts = [f"corpus {corpus!r} holds {size:,} items"]
+        parts = [f"corpus {corpus!r} holds {len(self.view.indexes[scope.corpus]):,} items"]
         if scope.matches is not None:
             parts.append(f"{len(scope.matches.rows):,} of them pass the filter")
         if scope.excluded:
