@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from serving_world import AS_OF, World, make_world, publish, topic_vectors
+from typer.testing import CliRunner
 
 from engine import Engine
 from engine.errors import CorruptFileError, InputError, NotReadyError
@@ -151,9 +154,13 @@ def test_commands(engine: Engine, small_world: World, tmp_path: Path, monkeypatc
     made = candidate(engine, small_world, turn=1)
     monkeypatch.setenv("ENGINE_HOME", str(tmp_path))
 
+    app = typer.Typer()
+    for group in ("generations", "shadow", "query"):
+        importlib.import_module(f"engine.cli.{group}").register(app)
+
     def cli(*arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-m", "engine", *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
         return done.stdout
 
     assert "no shadow yet" in cli("shadow", "status")
