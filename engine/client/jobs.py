@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from engine.errors import TrainingError
 from engine.registry import Job
 
 if TYPE_CHECKING:
@@ -14,11 +15,23 @@ if TYPE_CHECKING:
 def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
     """The jobs of one engine, each given its cause in words."""
     return {
-        Job.REFRESH: lambda cause: engine.refresh(cause=cause),
+        Job.REFRESH: lambda cause: refresh(engine, cause),
         Job.CANARY: lambda cause: canary(engine, cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
         Job.GC: lambda cause: engine.collect_garbage(cause=cause),
     }
+
+
+def refresh(engine: Engine, cause: str) -> None:
+    """Bring what serves up to date, and ask for a retraining where the model no longer fits."""
+    from engine.refresh.retraining import ask_to_retrain
+
+    try:
+        engine.refresh(cause=cause)
+    except TrainingError as error:
+        ask_to_retrain(engine.registry, engine.settings.scheduler, error)
+        raise
+    ask_to_retrain(engine.registry, engine.settings.scheduler)
 
 
 def canary(engine: Engine, cause: str) -> None:
