@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.errors import StaleAnswerError
+from engine.errors import InputError, StaleAnswerError
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
@@ -53,7 +53,7 @@ def related(
         NotReadyError: nothing is published yet, or not with this method.
         UnknownNodeError: an item or user that is not there.
         UnknownNameError: a corpus, field or method that is not there.
-        InputError: k, a weight, the filter or the diversity is wrong.
+        InputError: k, a weight, the filter, the diversity or what to do when stale is wrong.
     """
     from engine.serving.query import hidden_ids
     from engine.serving.shadow import Question
@@ -66,6 +66,8 @@ def related(
         "diversity": diversity,
         "explain": explain,
     }
+    if when_stale not in ("raise", "live"):
+        raise InputError(f"when_stale is 'raise' or 'live', not {when_stale!r}")
     start = time.perf_counter()
     try:
         recommender = engine.opened.fresh_recommender(max_staleness_s)

@@ -98,6 +98,8 @@ def test_a_limit_that_is_none_is_refused(engine: Engine, limit):
     publish(engine)
     with pytest.raises(InputError, match="max_staleness_s"):
         engine.related("item-1", 3, max_staleness_s=limit)
+    with pytest.raises(InputError, match="'raise' or 'live', not 'later'"):
+        engine.related("item-1", 3, max_staleness_s=0, when_stale="later")
 
 
 def test_a_graph_that_cannot_tell_leaves_the_age_of_the_generation(engine: Engine, settings: Settings):

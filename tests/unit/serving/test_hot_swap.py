@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
 import time
@@ -126,6 +128,21 @@ def test_a_registry_that_is_gone_leaves_the_open_generation_answering(registry, 
     file.rmdir()
     (tmp_path / "kept.sqlite").rename(file)
     wait_until(lambda: live.trouble is None)
+
+
+def test_a_locked_registry_keeps_no_question_waiting(registry, live, tmp_path, small_world):
+    publish(registry, tmp_path, small_world)
+    live.recommender()
+    with contextlib.closing(sqlite3.connect(tmp_path / "registry.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite3.connect(tmp_path / "registry.sqlite", timeout=0).execute("SELECT * FROM serving")
+        for _ in range(20):  # the lock is only given back after these: one that waited for it would never end
+            assert live.recommender().related("jazz-1", 3).generation == "g0001"
+            time.sleep(0.02)
+        other.execute("ROLLBACK")
+    second = publish(registry, tmp_path, small_world)
+    wait_until(lambda: live.answering == second.id)
 
 
 READER = """
