@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,6 +187,23 @@ def test_a_job_that_breaks_does_not_end_the_others(
     with running(Scheduler(registry, settings, jobs)):
         wait_for(lambda: len(registry.runs.list("gc")) >= 3 and "a bug" in caplog.text)
         wait_for(lambda: caplog.text.count("the graph is gone") >= 2)
+
+
+def test_a_registry_that_is_gone_for_a_while_stops_nothing_for_good(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    home, away = tmp_path / "home", tmp_path / "away"
+    registry = Registry.open(f"sqlite:///{home / 'registry.sqlite'}")
+    settings = quick(gc=JobSettings(every_s=0.1))
+    with running(Scheduler(registry, settings, {"gc": recorded(registry, "gc")})):
+        wait_for(lambda: len(registry.runs.list("gc")) >= 2)
+        home.rename(away)
+        wait_for(lambda: "the registry does not answer" in caplog.text)
+        away.rename(home)
+        seen = len(registry.runs.list("gc"))
+        wait_for(lambda: len(registry.runs.list("gc")) >= seen + 3)
+    registry.close()
 
 
 def test_of_three_schedulers_one_runs_the_jobs_and_another_takes_over(open_registry: Callable[[], Registry]) -> None:
