@@ -26,6 +26,9 @@ GROUPS = (
 )
 """Modules of this folder; each has `register(app: typer.Typer) -> None`."""
 
+INTERRUPTED = 130
+_PATH_HINT = "Look at that path and who may use it, or point ENGINE_HOME at a folder of yours."
+
 
 def main() -> NoReturn:
     """Run the command line; every expected failure is one message on stderr and a status code."""
@@ -33,7 +36,7 @@ def main() -> NoReturn:
 
     import typer
 
-    from engine.errors import DiskFullError, EngineError
+    from engine.errors import DiskFullError, EngineError, StorageError
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("neo4j", "alembic", "numba", "matplotlib"):
@@ -47,13 +50,17 @@ def main() -> NoReturn:
         app()
     except EngineError as error:
         _fail(error, error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (KeyboardInterrupt, SystemExit) as stop:  # typer makes the second of the first
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        _fail(DiskFullError("no space left on the disk"), 1)
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(DiskFullError("no space left on the disk"), 1)
+        if error.filename is None:
+            raise
+        _fail(StorageError(f"cannot use {error.filename}: {error.strerror}", hint=_PATH_HINT), 1)
     sys.exit(0)
 
 

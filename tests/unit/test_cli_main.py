@@ -1,0 +1,44 @@
+"""The command line's last word: whatever happens, one message on stderr and a status code, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine import cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit status of a command, run in this process."""
+    monkeypatch.setattr("sys.argv", ["engine", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    return int(stopped.value.code or 0)
+
+
+@pytest.mark.parametrize("command", [("graph", "start"), ("generations", "list"), ("related", "a")])
+def test_a_home_that_is_no_folder_is_one_message(monkeypatch, capsys, tmp_path: Path, command):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.delenv("ENGINE_GRAPH_URI", raising=False)
+    assert run(monkeypatch, *command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert str(tmp_path / "file") in said
+    assert "Traceback" not in said
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.graph.queries.load_queries", interrupted)
+    assert run(monkeypatch, "cypher", "list") == 130
+    assert capsys.readouterr().err == "interrupted: run the same command again to go on\n"
+
+
+def test_an_error_ends_with_its_status_and_what_to_do(monkeypatch, capsys):
+    assert run(monkeypatch, "cypher", "show", "nope") == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert run(monkeypatch, "nosuchcommand") == 2
