@@ -32,6 +32,7 @@ def build(
 ) -> None:
     """Snapshot, train, embed, index, check and publish a generation; the last one serves until then."""
     from engine.client import Engine
+    from engine.serving.show_operations import measured
 
     with Engine() as engine:
         built = engine.build(config=_read(config), publish=not aside)
@@ -39,11 +40,8 @@ def build(
     if as_json:
         print(json.dumps(told))
         return
-    measured = ", ".join(
-        f"{name} {value:.4g}" for name, value in built.metrics.items() if isinstance(value, int | float)
-    )
     state = "is ready beside what serves" if aside else "serves"
-    print(f"{built.id} {state}: watermark {built.watermark}, {measured}")
+    print(f"{built.id} {state}: watermark {built.watermark}, {measured(built.metrics)}")
 
 
 def train(config: ModelFile = None, as_json: AsJson = False) -> None:

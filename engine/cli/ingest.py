@@ -25,11 +25,13 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Load a data set into the graph. Loading it again changes nothing; after an interruption it goes on."""
+    from engine.datasets.folder import DatasetFolder
     from engine.graph import ingest as loading
     from engine.graph.connection import Graph
     from engine.settings import load_settings
 
     settings = load_settings()
+    DatasetFolder.open(folder)  # a wrong folder is said at once, and starts no server
     with Graph.connect(settings) as graph:
         report = loading.ingest(graph, settings, folder, max_rejects=max_rejects, rejects_path=rejects)
     if as_json:

@@ -48,7 +48,7 @@ def _status(status: operations.Status, console: Console) -> None:
             "items": "" if status.items is None else f"{status.items:,}",
             "corpora": ", ".join(status.corpora),
             "methods": ", ".join(status.methods),
-            "measured": _metrics(status.metrics),
+            "measured": measured(status.metrics),
         },
         console,
     )
@@ -80,7 +80,7 @@ def _generations(found: operations.GenerationList, console: Console) -> None:
     table = new_table(["generation", "state", "kind", "created", "watermark", "measured"], right=(4,))
     for one in found.generations:
         kind = one.kind if one.parent is None else f"{one.kind} of {one.parent}"
-        told = one.reason or _metrics(one.metrics)
+        told = one.reason or measured(one.metrics)
         created = shown_time(one.created_at)
         table.add_row(*map(cell, (one.id, _state(one), kind, created, str(one.watermark), told)))
     console.print(fitted(table, ("measured",)) if found.generations else "No generation yet: run `engine build`.")
@@ -186,6 +186,9 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _metrics(metrics: Mapping[str, Any]) -> str:
-    shown = (f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, int | float))
-    return ", ".join(shown)
+def measured(metrics: Mapping[str, Any]) -> str:
+    """The numbers among some metrics, in a line."""
+    numbers = ((name, value) for name, value in metrics.items() if isinstance(value, int | float))
+    return ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:.4g}" for name, value in numbers
+    )

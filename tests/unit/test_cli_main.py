@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import cli
+from engine.serving.show_operations import measured
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -42,3 +43,15 @@ def test_an_error_ends_with_its_status_and_what_to_do(monkeypatch, capsys):
     assert run(monkeypatch, "cypher", "show", "nope") == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert run(monkeypatch, "nosuchcommand") == 2
+
+
+def test_a_wrong_data_set_folder_is_said_before_any_server_starts(monkeypatch, capsys, tmp_path: Path):
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ENGINE_GRAPH_URI", raising=False)
+    assert run(monkeypatch, "ingest", str(tmp_path / "nowhere")) == 1
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err
+    assert not (tmp_path / "home" / "graph").exists()
+
+
+def test_counts_are_shown_whole_and_shares_short():
+    assert measured({"ann_recall": 0.99912, "items": 20_000, "note": "text"}) == "ann_recall 0.9991, items 20,000"
