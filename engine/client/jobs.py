@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.errors import TrainingError
@@ -12,13 +13,17 @@ if TYPE_CHECKING:
     from engine.client.engine import Engine
 
 
+IDLE_KEPT = timedelta(days=7)
+"""How long the row of a run that had nothing to do is kept."""
+
+
 def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
     """The jobs of one engine, each given its cause in words."""
     return {
         Job.REFRESH: lambda cause: refresh(engine, cause),
         Job.CANARY: lambda cause: canary(engine, cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
-        Job.GC: lambda cause: engine.collect_garbage(cause=cause),
+        Job.GC: lambda cause: collect(engine, cause),
     }
 
 
@@ -51,6 +56,12 @@ def canary(engine: Engine, cause: str) -> None:
     if asked:
         why = "; ".join(f"{name.removeprefix(WANTED)}: {flag['why']}" for name, flag in asked.items())
         engine.compact(cause=f"canary: {why}")
+
+
+def collect(engine: Engine, cause: str) -> None:
+    """Delete generations that are not kept, and the rows of old runs that had nothing to do."""
+    engine.collect_garbage(cause=cause)
+    engine.registry.runs.prune(datetime.now(UTC) - IDLE_KEPT)
 
 
 def retrain(engine: Engine, cause: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from engine.errors import EngineError, UnknownNameError
@@ -192,6 +192,15 @@ class Runs:
         with self._database.read() as session:
             row = session.scalar(asked.where(RunRow.outcome.in_(outcomes)) if outcomes else asked)
             return None if row is None else _run(row)
+
+    def prune(self, before: datetime) -> int:
+        """Remove the rows of runs that had nothing to do and ended before a time, but for each job's newest row; how many."""
+        newest = select(func.max(RunRow.number)).group_by(RunRow.job)
+        idle = delete(RunRow).where(
+            RunRow.outcome == Outcome.NOTHING, RunRow.finished_at < before, RunRow.number.not_in(newest)
+        )
+        with self._database.write() as session:
+            return session.connection().execute(idle).rowcount
 
     def _take(self, session: Session, told: Recorder) -> RunRow:
         row = _row(session, told.number)

@@ -33,6 +33,21 @@ def test_a_run_is_written_down_with_all_it_says(registry, open_registry):
     assert told.started_at <= told.finished_at
 
 
+def test_old_runs_that_had_nothing_to_do_are_pruned_but_for_the_newest_of_each_job(registry):
+    def ran(job: Job, outcome: Outcome) -> int:
+        with registry.runs.record(job, "schedule") as run:
+            run.outcome = outcome
+        return run.number
+
+    ran(Job.GC, Outcome.NOTHING)
+    ran(Job.REFRESH, Outcome.NOTHING)
+    kept = [ran(Job.GC, Outcome.NOTHING), ran(Job.REFRESH, Outcome.DONE), ran(Job.REFRESH, Outcome.NOTHING)]
+    now = datetime.now(UTC)
+    assert registry.runs.prune(now - timedelta(hours=1)) == 0
+    assert registry.runs.prune(now + timedelta(hours=1)) == 2
+    assert [run.number for run in registry.runs.list()] == kept[::-1]
+
+
 def test_a_run_that_raises_is_failed_and_the_error_goes_on(registry):
     with pytest.raises(TrainingError), registry.runs.record(Job.RETRAIN, "cadence"):
         raise TrainingError("no positives", hint="Load more.")
