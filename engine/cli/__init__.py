@@ -19,6 +19,7 @@ GROUPS = (
     "generations",
     "shadow",
     "scheduler",
+    "forget",
     "query",
     "evaluate",
     "demo",

@@ -8,6 +8,7 @@
 | `questions` | related items, feeds, new items, clusters |
 | `operations` | list generations, compare, roll back, collect garbage |
 | `shadow` | let a candidate answer beside what serves, promote it |
+| `forgetting` | forget nodes, show the receipts |
 | `inspect` | what there is, what serves, any named query |
 
 Each call is a function whose first argument is the engine, and each opens what it needs from `engine.opened`. Nothing heavy

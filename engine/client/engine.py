@@ -5,7 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.client import indexes, inspect, models, operations, questions, refreshing, scheduling, shadow, writes
+from engine.client import (
+    forgetting,
+    indexes,
+    inspect,
+    models,
+    operations,
+    questions,
+    refreshing,
+    scheduling,
+    shadow,
+    writes,
+)
 from engine.client.opened import Opened
 from engine.settings import Settings, load_settings
 
@@ -121,6 +132,11 @@ class Engine:
     shadow_status = shadow.shadow_status
     promote_shadow = shadow.promote_shadow
     stop_shadow = shadow.stop_shadow
+
+    # The right to be forgotten
+    forget = forgetting.forget
+    receipts = forgetting.receipts
+    receipt = forgetting.receipt
 
     # What there is
     cypher = inspect.cypher

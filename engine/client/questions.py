@@ -152,4 +152,5 @@ def user_clusters(engine: Engine, clusters: int = 8) -> UserClusters:
     """All users, grouped by interest."""
     from engine.serving.clusters import user_clusters
 
-    return user_clusters(engine.view(), clusters, seed=engine.settings.seed)
+    recommender = engine.opened.live.recommender()
+    return user_clusters(recommender.view, clusters, seed=engine.settings.seed, forgotten=recommender.forgotten)

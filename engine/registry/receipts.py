@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.errors import InputError, UnknownNameError
+from engine.hashing import salted_digest
 from engine.registry.database import Database, utc_now
 from engine.registry.tables import ReceiptRow
 
@@ -28,7 +29,7 @@ class Receipt:
 
     Attributes:
         kind: "item", "user" or "context".
-        subject: what names the node; whoever opens the receipt decides whether that is its id or a digest of it.
+        subject: what tells the node without naming it: see `subject_of`.
         rev: of the graph change that removed it; None until then.
         removed: where -> what was removed there and what was seen afterwards, JSON-able.
         digest: hex SHA-256 over all of the above; None while it is open.
@@ -43,6 +44,21 @@ class Receipt:
     digest: str | None
     created_at: datetime
     completed_at: datetime | None
+
+
+def subject_of(salt: str, node_id: str) -> str:
+    """What a receipt says instead of an id: whoever knows the id can tell that it is meant, and nobody else can read it.
+
+    Args:
+        salt: hex.
+    """
+    return f"{salt}:{salted_digest(salt, node_id)}"
+
+
+def is_subject(subject: str, node_id: str) -> bool:
+    """Whether an id is what a receipt is about."""
+    salt, _, told = subject.partition(":")
+    return salted_digest(salt, node_id) == told
 
 
 class Receipts:
@@ -108,6 +124,12 @@ class Receipts:
             asked = asked if value is None else asked.where(column == value)
         with self._database.read() as session:
             return tuple(map(_receipt, session.scalars(asked)))
+
+    def newer_than(self, rev: int) -> tuple[Receipt, ...]:
+        """The receipts of what something that is true up to `rev` may still hold: it was removed later, or is about to be."""
+        asked = select(ReceiptRow).where(or_(ReceiptRow.rev.is_(None), ReceiptRow.rev > rev))
+        with self._database.read() as session:
+            return tuple(map(_receipt, session.scalars(asked.order_by(ReceiptRow.number))))
 
     def _open_row(self, session: Session, number: int) -> ReceiptRow:
         row = _row(session, number)

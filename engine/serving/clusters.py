@@ -11,6 +11,7 @@ from scipy import sparse
 
 from engine.errors import EmptyGraphError, InputError
 from engine.index.protocol import check_k
+from engine.serving.forgotten import NOTHING, Forgotten
 from engine.serving.nearest import ranked
 from engine.serving.results import ScoredItem, UserCluster, UserClusters
 from engine.serving.view import View
@@ -23,11 +24,12 @@ _LABEL_ITEMS = 200
 Commonness = dict[str, dict[str, int]]
 
 
-def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserClusters:
+def user_clusters(view: View, clusters: int = 8, *, seed: int = 0, forgotten: Forgotten = NOTHING) -> UserClusters:
     """Group all users by what they took up.
 
     Args:
         clusters: how many groups; fewer where there are fewer users with any item.
+        forgotten: users and items that must not be told of.
 
     Raises:
         InputError: `clusters` is below 1.
@@ -38,6 +40,9 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
     except InputError as error:
         raise InputError(f"the number of clusters must be a whole number of at least 1, not {clusters!r}") from error
     users, means = user_vectors(view)
+    if forgotten.users:
+        told_of = ~np.isin(users, list(forgotten.users))
+        users, means = users[told_of], means[told_of]
     if not len(users):
         raise EmptyGraphError("no user took up any item, so there is nothing to cluster users by")
     labels, centres = _cluster(means, min(wanted, len(users)), seed)
@@ -46,15 +51,17 @@ def user_clusters(view: View, clusters: int = 8, *, seed: int = 0) -> UserCluste
     about = max(TOP, min(_LABEL_ITEMS, view.items.num_alive // (2 * len(centres))))
     # What every cluster is near to says nothing of any of them: look at where a centre differs from the mean user.
     middle = means.mean(axis=0) if len(centres) > 1 else np.zeros(means.shape[1], np.float32)
+    left_out = view.snapshot.users.num_alive - len(forgotten.users) - len(users)
+    everything = np.setdiff1d(np.flatnonzero(view.items.alive), list(forgotten.items))
     commonness = _commonness(view)
     told = (
-        _told(view, commonness, number, users[labels == at], means[labels == at], centres[at] - middle, about)
+        _told(
+            view, commonness, number, everything, users[labels == at], means[labels == at], centres[at] - middle, about
+        )
         for number, at in enumerate(order.tolist(), start=1)
         if (labels == at).any()
     )
-    return UserClusters(
-        tuple(told), view.snapshot.users.num_alive - len(users), origin.generation, origin.watermark, origin.as_of
-    )
+    return UserClusters(tuple(told), left_out, origin.generation, origin.watermark, origin.as_of)
 
 
 def user_vectors(view: View) -> tuple[NDArray[np.int64], FloatArray]:
@@ -93,12 +100,12 @@ def _told(
     view: View,
     commonness: Commonness,
     number: int,
+    everything: NDArray[np.int64],
     users: NDArray[np.int64],
     means: FloatArray,
     centre: FloatArray,
     about: int,
 ) -> UserCluster:
-    everything = np.flatnonzero(view.items.alive)
     near = ranked(everything, (view.vectors @ centre)[everything], about, view.items.order)
     nearest = ranked(users, means @ centre, TOP, view.snapshot.users.order).rows
     top = near.rows[:TOP]

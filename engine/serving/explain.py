@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,19 @@ _QUERIES = {
 
 
 def explain(
-    view: View, mapping: GraphMapping, query: tuple[str, NDArray[np.int32]], answer: tuple[str, NDArray[np.int32]]
+    view: View,
+    mapping: GraphMapping,
+    query: tuple[str, NDArray[np.int32]],
+    answer: tuple[str, NDArray[np.int32]],
+    *,
+    hidden_items: Collection[int] = (),
 ) -> Explanation:
     """The paths from a query item to an answer.
 
     Args:
         query: the query item's id and the rows of the contexts that hold it.
         answer: the same of the answer.
+        hidden_items: rows that no path may lead over.
     """
     shared = np.intersect1d(query[1], answer[1])
     sizes = view.context_sizes
@@ -45,7 +52,7 @@ def explain(
             (_item(view, query[0]), _context(view, int(c)), _item(view, answer[0])) for c in best
         ]
     else:
-        paths = _two_steps(view, query, answer, sizes)
+        paths = _two_steps(view, query, answer, sizes, hidden_items)
     hops = 1 if len(shared) else 2
     return Explanation(tuple(paths), len(shared), _cypher(view, mapping, hops, query[0], answer[0]))
 
@@ -55,10 +62,11 @@ def _two_steps(
     query: tuple[str, NDArray[np.int32]],
     answer: tuple[str, NDArray[np.int32]],
     sizes: NDArray[np.int64],
+    hidden_items: Collection[int],
 ) -> list[tuple[NodeRef, ...]]:
     items, via = _around(view, query[1], sizes)
     others, other_via = _around(view, answer[1], sizes)
-    between = np.intersect1d(items, others)
+    between = np.setdiff1d(np.intersect1d(items, others), list(hidden_items))
     between = between[np.argsort(view.items.order.ranks(between))][:MOST_PATHS]
     paths: list[tuple[NodeRef, ...]] = []
     for middle in between.tolist():

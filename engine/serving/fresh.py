@@ -6,7 +6,7 @@ They need no retraining and wait for no rebuild. Knows views and how to be given
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,13 @@ class FreshItems:
             if len(kept) >= MOST:
                 raise InputError(f"{MOST:,} new items are kept already", hint="Run `engine build` to take them over.")
             self._set((*kept, fresh))
+
+    def drop(self, unwanted: Callable[[str], bool]) -> None:
+        """Keep no item whose id is unwanted."""
+        with self._writing:
+            kept = tuple(one for one in self._items if not unwanted(one.item.item_id))
+            if len(kept) < len(self._items):
+                self._set(kept)
 
     def _set(self, items: tuple[FreshItem, ...]) -> None:
         vectors = np.stack([one.vector for one in items]) if items else np.empty((0, 0), np.float32)

@@ -35,7 +35,10 @@ def home_feed(
     demands = conditions(where, recommender.filters.kinds)
     hidden = hidden_ids(exclude)
     scope = recommender.scope(name, demands, None, hidden, user)
-    rows, times = view.user_items(view.user_row(user))
+    rows, times = view.user_items(recommender.user_row(user))
+    if recommender.forgotten.items:
+        told = ~np.isin(rows, list(recommender.forgotten.items))
+        rows, times = rows[told], None if times is None else times[told]
     rows = rows[-MOST_ITEMS:]
     vectors = view.vectors[rows]
     interests = find_interests(vectors, None if times is None else times[-MOST_ITEMS:])

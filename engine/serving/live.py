@@ -114,12 +114,14 @@ class Live:
                 if serving is None:
                     raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
                 if self._stays(serving):
+                    self._hide(self._current)
                     return
                 current = self._current
                 like = None if current is None else current.view
                 opened = self._make(open_view(self._registry.generations.get(serving), like))
                 if current is not None:
                     opened.prepare(current.ready)
+                self._hide(opened)
                 self._current, self._trouble = opened, None
             except _BROKEN as error:
                 if serving is not None and self._flipped(serving):
@@ -128,6 +130,10 @@ class Live:
                     raise
                 self._note(serving, error)
             return
+
+    def _hide(self, recommender: Recommender | None) -> None:
+        if recommender is not None:
+            recommender.hide(self._registry.receipts.newer_than(recommender.view.origin.watermark))
 
     def _stays(self, serving: str) -> bool:
         trouble = self._trouble

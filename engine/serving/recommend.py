@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from engine.errors import NotReadyError, UnknownNameError, UnknownNodeError
 from engine.index.protocol import check_k
+from engine.registry import Receipt
 from engine.serving.diversify import POOL, check_diversity, mmr
 from engine.serving.explain import explain
 from engine.serving.filters import Condition, Filters, Where, conditions
+from engine.serving.forgotten import NOTHING
 from engine.serving.fresh import FreshItem, FreshItems
 from engine.serving.methods import ABOUT, Method
 from engine.serving.names import picked
@@ -64,6 +66,7 @@ class Recommender:
         self.default = default
         self.fresh = FreshItems() if fresh is None else fresh
         self.filters = Filters(view.items)
+        self.forgotten = NOTHING
         self._find_new = find_new
         self._saw = saw
         self._makers: dict[str, Callable[[], Method]] = {"pinsage": lambda: NearestMethod(view), **methods}
@@ -85,6 +88,12 @@ class Recommender:
         for name in names:
             if name in self._makers:
                 self.method(name)
+
+    def hide(self, receipts: Sequence[Receipt]) -> None:
+        """Leave out of every answer what was forgotten after this view's watermark: it is as unknown as if it had never been."""
+        self.forgotten = self.forgotten.followed_by(self.view, receipts)
+        if receipts:
+            self.fresh.drop(lambda item_id: self.forgotten.means("item", item_id))
 
     def related(
         self,
@@ -123,14 +132,30 @@ class Recommender:
             UnknownNodeError: an item that neither the view nor the graph knows.
         """
         view = self.view
-        if isinstance(asked, str) and (row := view.item_row(asked)) >= 0:
+        if isinstance(asked, str) and (row := self.item_row(asked)) >= 0:
             return Query((asked,), np.array([row], np.int32), _ONE, view.vectors[row : row + 1])
         weights = read_weights(asked)
-        rows = np.array([view.item_row(item_id) for item_id in weights], np.int32)
+        rows = np.array([self.item_row(item_id) for item_id in weights], np.int32)
         vectors = view.vectors[rows]
         for at in np.flatnonzero(rows < 0).tolist():
             vectors[at] = self._new(list(weights)[at]).vector
         return Query(tuple(weights), rows, np.array(list(weights.values()), np.float32), vectors)
+
+    def item_row(self, item_id: str) -> int:
+        """The row of an item that may be told of, or -1."""
+        row = self.view.item_row(item_id)
+        return -1 if row in self.forgotten.items else row
+
+    def user_row(self, user_id: str) -> int:
+        """The row of a user.
+
+        Raises:
+            UnknownNodeError: there is no such user, or they were forgotten.
+        """
+        row = self.view.user_row(user_id)
+        if row in self.forgotten.users:
+            raise UnknownNodeError(f"there is no user {user_id!r}: they were forgotten")
+        return row
 
     def _new(self, item_id: str) -> FreshItem:
         fresh = self.fresh.get(item_id) or self._find_new(item_id)
@@ -221,7 +246,8 @@ class Recommender:
         if hidden:
             out.update(self.view.items.index_of(list(hidden)).tolist())
         if user is not None:
-            out.update(self.view.user_items(self.view.user_row(user))[0].tolist())
+            out.update(self.view.user_items(self.user_row(user))[0].tolist())
+        out.update(self.forgotten.items)
         out.discard(-1)
         return Scope(number, self.filters.matches(demands, number) if demands else None, frozenset(out))
 
@@ -285,10 +311,13 @@ class Recommender:
             self.mapping,
             (query.ids[at], self._contexts(int(query.rows[at]), query.ids[at])),
             (end, self._contexts(candidate.row, end)),
+            hidden_items=self.forgotten.items,
         )
 
     def _contexts(self, row: int, item_id: str) -> IndexArray:
-        return self.view.graph.item_to_context.row(row) if row >= 0 else self._new(item_id).contexts
+        rows = self.view.graph.item_to_context.row(row) if row >= 0 else self._new(item_id).contexts
+        hidden = self.forgotten.of(self.view.context_kind)
+        return rows[~np.isin(rows, list(hidden))] if hidden else rows
 
     def why_fewer(self, count: int, corpus: str, scope: Scope, found: Found | None) -> str:
         """Why an answer holds only `count` items."""
