@@ -28,9 +28,11 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
 
 
 def refresh(engine: Engine, cause: str) -> None:
-    """Bring what serves up to date, and ask for a retraining where the model no longer fits."""
+    """Bring what serves up to date, and ask for a retraining where the model no longer fits; nothing before the first build."""
     from engine.refresh.retraining import ask_to_retrain
 
+    if engine.registry.generations.serving() is None:
+        return
     try:
         engine.refresh(cause=cause)
     except TrainingError as error:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engine import Engine
+from engine.client.jobs import jobs_of
 from engine.errors import GraphUnavailableError, TrainingError
 from engine.refresh.job_control import ASKED
 from engine.refresh.retraining import ask_to_retrain
 from engine.registry import Job, Registry
-from engine.settings import SchedulerSettings
+from engine.settings import SchedulerSettings, Settings
 
 SETTINGS = SchedulerSettings(retrain_growth=0.2, retrain_pause_s=3600)
 
@@ -65,3 +67,9 @@ def test_after_a_retraining_there_is_a_pause(registry: Registry) -> None:
     assert ask_to_retrain(registry, SETTINGS, refused) is None
     eager = SETTINGS.model_copy(update={"retrain_pause_s": 0.0})
     assert ask_to_retrain(registry, eager, refused) is not None
+
+
+def test_a_refresh_before_the_first_build_is_no_failure(tmp_path: Path) -> None:
+    with Engine(Settings(home=tmp_path)) as engine:
+        jobs_of(engine)[Job.REFRESH]("schedule")
+        assert engine.registry.runs.list() == ()
