@@ -227,6 +227,31 @@ def test_a_forgotten_node_leaves_nothing_of_itself_in_a_file(tmp_path: Path) -> 
         assert not [name for name, content in new.items() if trace in content]
 
 
+def test_a_snapshot_of_each_older_format_is_read_and_goes_on(tmp_path: Path, first: Snapshot) -> None:
+    assert first.path is not None
+    changed = items([{"id": "i1", "visual": [9.0, 9.0]}])
+    with atomic_folder(tmp_path / "format 1", {"format": 1, "watermark": 5}) as folder:
+        for path in first.path.iterdir():
+            if not path.name.startswith(("manifest", "items.field")):
+                (folder / path.name).write_bytes(path.read_bytes())
+        np.save(folder / "items.field.3.npy", first.items.fields["visual"].values)
+    old = Snapshot.open(tmp_path / "format 1")
+    assert plain_state(old) == plain_state(first)
+    ways = [
+        apply_changes(one, changes(5, 6, items=NodeChanges(changed)), tmp_path / str(n))
+        for n, one in enumerate((old, first))
+    ]
+    assert plain_state(ways[0].snapshot) == plain_state(ways[1].snapshot)
+
+    kept = Snapshot.open(Path(__file__).parents[1] / "fixtures" / "formats" / "snapshot_2")
+    assert (kept.watermark, kept.items.num_alive, len(kept.items)) == (6, 20, 21)
+    rows = kept.items.index_of(["i1", "i2", "i3", "i99"])
+    assert rows[1] == -1
+    assert rows[3] == 20
+    assert kept.items.fields["visual"].values[rows[[0, 2, 3]]].tolist() == [[9.0, 9.0], [3.0, 1.0], [7.0, 8.0]]
+    assert kept.contexts.ids[kept.relations.saves.backward.row(20)[0]] == "c0"
+
+
 def test_an_edge_without_its_end_and_a_vector_of_another_width_are_named_and_left_out(
     tmp_path: Path, first: Snapshot
 ) -> None:
