@@ -108,7 +108,7 @@ def main() -> None:
         live = live_world(Path(folder), given.items, given.dim)
         recommender = live.recommender()
         view, k = recommender.view, given.k
-        index: Any = view.indexes[0]
+        index: Any = view.indexes[0].hnsw
         bare = index.hnsw._graph
         rows = np.random.default_rng(2).integers(0, given.items, given.calls)
         ids = view.items.ids.take(rows)
