@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from serving_world import World, publish
 
 from engine.models.base import RelatedData
 from engine.models.blend.weights import BlendWeights
 from engine.models.content import ContentScorer
 from engine.models.walks import walk_probabilities
-from engine.registry import Registry
+from engine.registry import Generation
 from engine.serving.blend import Blend, BlendMethod
 from engine.serving.filters import Matches
 from engine.serving.kernels import most_met
@@ -21,9 +20,9 @@ from engine.serving.view import View
 WEIGHTS = BlendWeights(1.0, 0.3, 0.7, 1e-5, 0.9, 0.8, -2.0)
 
 
-@pytest.fixture
-def view(tmp_path, world: World) -> View:
-    return open_view(publish(Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}"), tmp_path, world))
+@pytest.fixture(scope="module")
+def view(published: Generation) -> View:
+    return open_view(published)
 
 
 def asked(view: View, weights: dict[str, float]) -> Query:
