@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 
 from engine.features.tokens import no_counts, token_counts, token_fields
+from engine.features.word_counts import WordCounts
 from engine.graph.snapshot_columns import NodeTable
 from engine.graph.snapshot_csr import relation
 from engine.types import IndexArray, ItemContextGraph, KeyArray
@@ -15,19 +16,23 @@ from engine.types import IndexArray, ItemContextGraph, KeyArray
 PREFIX = "context."
 
 
-def context_counts(graph: ItemContextGraph, contexts: NodeTable | None) -> tuple[list[str], sparse.csr_matrix]:
+def context_counts(
+    graph: ItemContextGraph, contexts: NodeTable | None, words: Mapping[str, WordCounts] | None = None
+) -> tuple[list[str], sparse.csr_matrix]:
     """Count for each item the tokens of the contexts that hold it.
 
     Args:
         graph: the edges; an item without any gets no token.
         contexts: the contexts with their fields, or None.
+        words: by "context.FIELD", what was counted of its texts already.
 
     Returns:
         The tokens "context.FIELD=VALUE", and float32 `[N, V]`.
     """
     if contexts is None or not token_fields(contexts.fields):
         return [], no_counts(graph.num_items)
-    tokens, counts = token_counts(contexts)
+    known = {name: words[PREFIX + name] for name in contexts.fields if PREFIX + name in words} if words else None
+    tokens, counts = token_counts(contexts, words=known)
     return [PREFIX + token for token in tokens], (saved_in(graph) @ counts).tocsr()
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
+from engine.features.word_counts import WordCounts
 from engine.graph.snapshot_columns import FieldColumn, NodeTable, offsets
 
 TOKEN_KINDS = ("text", "categorical")
@@ -31,7 +32,8 @@ def field_counts(column: FieldColumn) -> tuple[list[str], sparse.csr_matrix]:
         The values in alphabetical order, and float32 `[N, values]`.
     """
     if column.kind == "text":
-        return _word_counts(column.to_list())
+        read = WordCounts.of(column.values)
+        return read.words, read.counts
     lists: Any = column.values
     encoded = pc.list_flatten(lists).dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
@@ -53,22 +55,14 @@ def no_counts(items: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.empty((items, 0), dtype=np.float32))
 
 
-def _word_counts(texts: Sequence[str | None]) -> tuple[list[str], sparse.csr_matrix]:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    words = CountVectorizer(token_pattern=r"(?u)\b\w+\b", dtype=np.float32)
-    try:
-        counts = words.fit_transform([text or "" for text in texts])
-    except ValueError:  # scikit-learn refuses texts without a single word
-        return [], no_counts(len(texts))
-    return [str(word) for word in words.get_feature_names_out()], counts.tocsr()
-
-
-def token_counts(items: NodeTable, names: Sequence[str] | None = None) -> tuple[list[str], sparse.csr_matrix]:
+def token_counts(
+    items: NodeTable, names: Sequence[str] | None = None, words: Mapping[str, WordCounts] | None = None
+) -> tuple[list[str], sparse.csr_matrix]:
     """Count the tokens of all token fields side by side.
 
     Args:
         names: fields to read; None reads all that hold words or values.
+        words: by field, what was counted of its texts already.
 
     Returns:
         The tokens FIELD=VALUE, and float32 `[N, V]`.
@@ -76,7 +70,8 @@ def token_counts(items: NodeTable, names: Sequence[str] | None = None) -> tuple[
     tokens: list[str] = []
     blocks: list[sparse.csr_matrix] = []
     for name in token_fields(items.fields) if names is None else names:
-        values, counts = field_counts(items.fields[name])
+        known = None if words is None else words.get(name)
+        values, counts = field_counts(items.fields[name]) if known is None else (known.words, known.counts)
         tokens += [f"{name}={value}" for value in values]
         blocks.append(counts)
     if not blocks:

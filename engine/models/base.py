@@ -6,6 +6,7 @@ query items. Evaluation, early stopping and serving all talk to methods through 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -15,6 +16,7 @@ import numpy as np
 from engine.types import FloatArray, IndexArray, ItemContextGraph
 
 if TYPE_CHECKING:
+    from engine.features.word_counts import WordCounts
     from engine.graph.snapshot import NodeTable
 
 
@@ -52,6 +54,7 @@ class RelatedData:
         validation_cold: the same with answers that have no edge at all in `graph`.
         seed: of everything random in the method.
         workdir: a folder the method may keep checkpoints in, to resume; None when it may not write.
+        words: by text field of the items, or "context.FIELD", what was counted of its texts already.
     """
 
     graph: ItemContextGraph
@@ -61,6 +64,7 @@ class RelatedData:
     seed: int = 0
     workdir: Path | None = None
     contexts: NodeTable | None = None
+    words: Mapping[str, WordCounts] | None = None
 
     @property
     def num_items(self) -> int:

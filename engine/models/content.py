@@ -29,8 +29,9 @@ class ContentScorer:
 
     def fit(self, data: RelatedData) -> None:
         """Weigh the tokens. Items without any fields all score 0."""
-        own = token_counts(data.items)[1]
-        counts = sparse.hstack([own, context_counts(data.graph, data.contexts)[1]], format="csr", dtype=np.float32)
+        own = token_counts(data.items, words=data.words)[1]
+        said = context_counts(data.graph, data.contexts, data.words)[1]
+        counts = sparse.hstack([own, said], format="csr", dtype=np.float32)
         # scikit-learn refuses to scale a matrix without columns
         self._tokens: sparse.csr_matrix = (
             weighted(counts, inverse_frequency(counts), sublinear=False) if counts.nnz else counts

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from engine.features.word_counts import WordCounts
 from engine.models.base import ItemScorer, RelatedData
 from engine.serving import layout
 from engine.serving.nearest import ranked, rows_in
@@ -73,13 +74,13 @@ def methods_of(view: View, seed: int) -> dict[str, Callable[[], Method]]:
     from engine.models.walks import WalkScorer
     from engine.serving.blend import Blend, BlendMethod
 
-    def fitted(scorer: Scorer) -> Scorer:
-        scorer.fit(RelatedData(view.graph, view.items, contexts=view.contexts, seed=seed))
+    def fitted(scorer: Scorer, words: Mapping[str, WordCounts] | None = None) -> Scorer:
+        scorer.fit(RelatedData(view.graph, view.items, contexts=view.contexts, seed=seed, words=words))
         return scorer
 
     @functools.cache
     def content() -> ContentScorer:  # both its own method and the blend's part
-        return fitted(ContentScorer())
+        return fitted(ContentScorer(), view.words)
 
     beyond, unlike = "walks from the query reach no more items", "no more items share a word or a value with the query"
     methods: dict[str, Callable[[], Method]] = {

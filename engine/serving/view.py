@@ -6,7 +6,7 @@ A view never changes. A client that learns of a newer generation opens another v
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError, UnknownNameError, UnknownNodeError
+from engine.features.contexts import PREFIX
+from engine.features.word_counts import WordCounts
 from engine.files import Checked, open_folder
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.index.layered import LayeredIndex
@@ -89,6 +91,11 @@ class View:
         view = View(origin, folder, snapshot, graph, vectors, indexes, facts, checked, graphs)
         if like is not None and "names" in like.__dict__:
             view.__dict__["names"] = like.names.followed_by(like.items, view.items)
+        if like is not None and "words" in like.__dict__:
+            view.__dict__["words"] = {
+                name: like.words[name].followed_by(texts) if name in like.words else WordCounts.of(texts)
+                for name, texts in view._texts()
+            }
         return view
 
     @property
@@ -108,6 +115,17 @@ class View:
     def prepare(self) -> None:
         """Make now what a first answer would have to wait for."""
         _ = self.names
+
+    @functools.cached_property
+    def words(self) -> Mapping[str, WordCounts]:
+        """The words of the items' text fields, and of the contexts' as "context.FIELD", counted once."""
+        return {name: WordCounts.of(texts) for name, texts in self._texts()}
+
+    def _texts(self) -> Iterator[tuple[str, Any]]:
+        for prefix, nodes in (("", self.items), (PREFIX, self.contexts)):
+            for name, column in nodes.fields.items():
+                if column.kind == "text":
+                    yield prefix + name, column.values
 
     @functools.cached_property
     def names(self) -> Names:
