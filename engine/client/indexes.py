@@ -18,7 +18,7 @@ def check_indexes(engine: Engine) -> tuple[IndexHealth, ...]:
     """
     from engine.refresh.compact import measure
 
-    return measure(engine.registry, engine.view())
+    return measure(engine.registry, engine.view(), engine.settings.gate.ann_recall)
 
 
 def compact(engine: Engine, *, everything: bool = False, cause: str = "command line") -> Generation | None:

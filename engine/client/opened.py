@@ -60,7 +60,7 @@ class Opened:
         """Compares a share of the questions with exact search."""
         from engine.serving.canary import Canary
 
-        return Canary(self.registry)
+        return Canary(self.registry, floor=self.settings.gate.ann_recall)
 
     @functools.cached_property
     def shadowing(self) -> Shadowing:

@@ -19,26 +19,31 @@ from engine.index.hnsw import HnswConfig
 from engine.index.layered import LayeredIndex
 from engine.refresh.delta import Delta, check_lineage, write_delta
 from engine.refresh.gate import GateConfig, checked_index
-from engine.registry import Generation, Registry
+from engine.registry import REFRESHING, Generation, Registry
 from engine.registry.leases import Lease
 from engine.registry.runs import Job, Outcome
 from engine.serving import layout
-from engine.serving.canary import WANTED, IndexHealth, check_index, own_queries, record
+from engine.serving.canary import FLOOR, WANTED, IndexHealth, check_index, own_queries, record
 from engine.serving.live import open_view
 from engine.serving.view import View
 from engine.types import FloatArray
 
 log = logging.getLogger(__name__)
 
-LEASE, PUBLISH_LEASE = "compact", "refresh"
+LEASE = "compact"
 WAIT_S = 900.0
 """How long to wait for a refresh to end before publishing."""
 _BLOCK = 65_536
 
 
-def measure(registry: Registry, view: View) -> tuple[IndexHealth, ...]:
-    """Compare each index with exact search by vectors of its own items, write it down, and ask for compaction where needed."""
-    told = tuple(check_index(view, number, own_queries(view, number)) for number in range(len(view.items.corpora)))
+def measure(registry: Registry, view: View, floor: float = FLOOR) -> tuple[IndexHealth, ...]:
+    """Compare each index with exact search by vectors of its own items, write it down, and ask for compaction where needed.
+
+    Args:
+        floor: see `check_index`.
+    """
+    numbers = range(len(view.items.corpora))
+    told = tuple(check_index(view, number, own_queries(view, number), floor) for number in numbers)
     for health in told:
         record(registry, view.origin.generation, health)
     return told
@@ -75,7 +80,7 @@ def compact(
         if serving is None:
             raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
         view = open_view(serving)
-        wanted = _wanted(registry, view, everything)
+        wanted = _wanted(registry, view, gate.ann_recall, everything)
         told.plan = dict(wanted)
         built: dict[int, LayeredIndex] = {}
         with told.timed("index"):
@@ -86,7 +91,7 @@ def compact(
                 built[number] = LayeredIndex.of(graph, view.vectors)
         published = None
         if built:
-            with told.timed("publish"), registry.leases.hold(PUBLISH_LEASE, wait_s=WAIT_S) as held:
+            with told.timed("publish"), registry.leases.hold(REFRESHING, wait_s=WAIT_S) as held:
                 published = _publish(registry, folder, view, built, index, gate, held.lease)
         for corpus in wanted if published is not None else ():
             registry.flags.clear(WANTED + corpus)
@@ -96,10 +101,10 @@ def compact(
         return published
 
 
-def _wanted(registry: Registry, view: View, everything: bool) -> dict[str, str]:
+def _wanted(registry: Registry, view: View, floor: float, everything: bool) -> dict[str, str]:
     """Corpus -> why. What a canary asked for counts where vectors have moved: the same graph again would be no better."""
     wanted = {}
-    for health in measure(registry, view):
+    for health in measure(registry, view, floor):
         asked = registry.flags.get(WANTED + health.corpus)
         if health.why is not None or everything:
             wanted[health.corpus] = health.why or "asked for"

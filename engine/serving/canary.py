@@ -57,6 +57,7 @@ def check_index(view: View, number: int, queries: FloatArray, floor: float = FLO
 
     Args:
         queries: float32 `[Q, d]`.
+        floor: the least ann_recall that is no reason for compaction.
     """
     index, corpus = view.indexes[number], view.items.corpora[number]
     rows = np.flatnonzero(view.items.corpus == number)
@@ -91,10 +92,19 @@ class Canary:
         every: one query in so many is kept, at most `KEPT` of a corpus.
         least: fewer queries than this measure nothing.
         pause_s: between two measurements.
+        floor: see `check_index`.
     """
 
-    def __init__(self, registry: Registry, *, every: int = EVERY, least: int = LEAST, pause_s: float = PAUSE_S) -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        every: int = EVERY,
+        least: int = LEAST,
+        pause_s: float = PAUSE_S,
+        floor: float = FLOOR,
+    ) -> None:
+        self._registry, self._floor = registry, floor
         self._every, self._least, self._pause_s = every, least, pause_s
         self._kept: dict[str, deque[FloatArray]] = {}
         self._asked = 0
@@ -115,7 +125,7 @@ class Canary:
     def _measure(self, view: View) -> None:
         try:
             for corpus, vectors in self._take(view).items():
-                health = check_index(view, view.corpus_number(corpus), vectors)
+                health = check_index(view, view.corpus_number(corpus), vectors, self._floor)
                 record(self._registry, view.origin.generation, health)
         except Exception:
             # Whatever is wrong here must not harm those who ask.
