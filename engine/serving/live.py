@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.errors import EngineError, InputError, NotReadyError
+from engine.errors import CorruptFileError, EngineError, InputError, NotReadyError
 from engine.registry import Generation, GenerationState, Registry
 from engine.serving.recommend import Recommender
 from engine.serving.view import Origin, View
@@ -171,4 +171,10 @@ def open_view(generation: Generation, like: View | None = None) -> View:
     if generation.state not in (GenerationState.READY, GenerationState.PUBLISHED):
         raise InputError(f"generation {generation.id} is {generation.state} and cannot answer")
     origin = Origin(generation.id, generation.watermark, generation.as_of, generation.certificate)
-    return View.open(origin, generation.path, generation.snapshot_path, like)
+    try:
+        return View.open(origin, generation.path, generation.snapshot_path, like)
+    except CorruptFileError as error:
+        raise CorruptFileError(
+            error.message,
+            hint="`engine generations rollback` goes back to an older one; `engine build` makes a new one.",
+        ) from error
