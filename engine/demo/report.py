@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.demo.second_act import SecondAct
 from engine.files import atomic_file
 
 TEMPLATE = "report.html.j2"
@@ -110,6 +111,7 @@ class Story:
     home: Home
     ads: Related
     fresh: Fresh
+    second: SecondAct
     looks: tuple[Look, ...]
     steps: tuple[Step, ...]
     generation: str

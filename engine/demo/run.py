@@ -22,6 +22,7 @@ from engine.demo import figures, layout
 from engine.demo.compare import compare
 from engine.demo.holdout import write_demo_world
 from engine.demo.report import Comparison, Pictures, Step, Story, render, write
+from engine.demo.second_act import SecondAct, play
 from engine.demo.show import show
 from engine.demo.stages import Stage, Stages
 from engine.demo.story import Storyteller
@@ -31,7 +32,7 @@ from engine.graph.state import read_state
 from engine.serving.view import View
 from engine.settings import Settings
 
-FORMAT = 1
+FORMAT = 2
 """Of the stages: a newer demo does not take over what an older one left."""
 PAIRS = 2_000
 EDGES = ("saves", "interactions", "follows")
@@ -77,7 +78,10 @@ class Runner:
             "Comparison", self._compare(view), lambda r: f"{len(r['metrics'])} methods on {r['pairs']:,} held-out saves"
         )
         drawn = self._step("Pictures", self._draw(view, compared), lambda r: "map, metrics, degrees, training")
-        story = self._tell(view, world, compared)
+        played = self._step(
+            "Changes", self._play(view), lambda r: "a pin came, a board was forgotten, refreshed, rolled back"
+        )
+        story = self._tell(self._engine.view(), world, compared, SecondAct.from_json(played))
         report = self._folder / "report.html"
         write(report, render(story, Pictures(**json.loads((self._folder / drawn["file"]).read_text()))))
         show(story, report, self._console)
@@ -153,6 +157,14 @@ class Runner:
         inputs = {"format": FORMAT, "generation": view.origin.generation, "metrics": compared["metrics"]}
         return self._stages.run("pictures", inputs, work, holds=lambda _: path.is_file())
 
+    def _play(self, view: View) -> Stage:
+        return self._stages.run(
+            "changes",
+            {"format": FORMAT, "generation": view.origin.generation},
+            lambda: play(self._engine, view, DatasetFolder.open(self._world / "arrivals")),
+            holds=lambda _: True,
+        )
+
     def _pictures(self, view: View, compared: dict[str, Any]) -> Pictures:
         truth = read_truth(self._world)
         organic = np.flatnonzero(view.items.corpus == view.items.corpora.index("organic"))
@@ -171,7 +183,7 @@ class Runner:
             training=figures.training_curve(*training_history(view)),
         )
 
-    def _tell(self, view: View, world: dict[str, Any], compared: dict[str, Any]) -> Story:
+    def _tell(self, view: View, world: dict[str, Any], compared: dict[str, Any], second: SecondAct) -> Story:
         teller = Storyteller(self._engine, view, read_truth(self._world), self._config.seed)
         served = self._engine.default_method
         related = teller.related(served)
@@ -184,6 +196,7 @@ class Runner:
             home=teller.home(),
             ads=teller.ads(related[0].query.item_id),
             fresh=teller.fresh(DatasetFolder.open(self._world / "arrivals")),
+            second=second,
             looks=teller.looks(related[0].query.item_id, near.item_id),
             steps=tuple(step for step, _ in self._steps),
             generation=view.origin.generation,

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.demo.report import Comparison, Fresh, Home, Look, Pin, Related, Story, figure
+from engine.demo.second_act import SecondAct
 
 DOTS = {
     "both": ("●", "bold dark_orange3"),
@@ -39,6 +40,7 @@ def show(story: Story, report: Path, console: Console) -> None:
     _home(story.home, console)
     _ads(story.ads, console)
     _fresh(story.fresh, console)
+    _second(story.second, console)
     _looks(story.looks, console)
     _heading("Report", console)
     console.print(Text(str(report), style="bold"), soft_wrap=True)
@@ -119,6 +121,40 @@ def _fresh(fresh: Fresh, console: Console) -> None:
     _list(fresh.by_content, console)
     console.print(Text(f"with its first {len(fresh.boards)} saves: {', '.join(fresh.boards)}", style="grey50"))
     _list(fresh.with_saves, console)
+
+
+def _second(told: SecondAct, console: Console) -> None:
+    _heading("The graph changes, and the answers follow", console)
+    quiet = "grey50"
+    console.print(
+        Text.assemble(("written    ", quiet), told.newcomer, (f"   saved to {', '.join(told.boards)}", quiet))
+    )
+    console.print(
+        Text.assemble(
+            ("forgotten  ", quiet),
+            f"the board {told.board}",
+            (f"   receipt {told.receipt['number']}: gone at rev {told.receipt['rev']}; ", quiet),
+            (", ".join(f"{count} left in {where}" for where, count in told.left.items()), quiet),
+        )
+    )
+    console.print(Text.assemble(("refreshed  ", quiet), f"{told.seconds:.1f} s from the last change to the answer"))
+    console.print(Text(f"           {told.plan}", style=quiet))
+    times = (("before", told.before), ("after the refresh", told.after), ("after a rollback", told.undone))
+    table = _table(*(f"{name}, {answer.generation}" for name, answer in times))
+    for place in range(SHOWN):
+        cells = []
+        for _, answer in times:
+            title = answer.titles[place] if place < len(answer.titles) else ""
+            cells.append(Text(title, style="bold dark_orange3" if answer.place == place + 1 else ""))
+        table.add_row(*cells)
+    console.print(Text.assemble(("related to ", quiet), (told.query, "bold")))
+    console.print(table)
+    stands = "; ".join(f"{name}: {_stands(answer.place)}" for name, answer in times)
+    console.print(Text(f"the new pin stands {stands}", style=quiet))
+
+
+def _stands(place: int | None) -> str:
+    return "nowhere" if place is None else f"at {place}"
 
 
 def _looks(looks: Sequence[Look], console: Console) -> None:

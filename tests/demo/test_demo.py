@@ -70,8 +70,8 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
     first, said = demo(settings)
     with Engine(settings) as engine:
         counts = {row["what"]: row["count"] for row in engine.cypher("inspect/counts")}
-    assert counts["items"] == CONFIG.items
-    assert counts["saves"] == first.story.counts["saves"]
+    assert counts["items"] == CONFIG.items + 1  # the second act's
+    assert counts["contexts"] == first.story.counts["contexts"] - 1
 
     assert "Hit@10" in said
     assert str(first.report) in said
@@ -85,6 +85,15 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
     assert first.story.fresh.by_content
     assert first.story.fresh.with_saves
     assert all(look.rows for look in first.story.looks)
+    second = first.story.second
+    assert second.before.place is None
+    assert second.after.place is not None
+    assert (second.undone.generation, second.undone.place) == (second.before.generation, None)
+    assert second.undone.titles == second.before.titles
+    assert second.after.generation not in (second.before.generation, None)
+    assert set(second.left.values()) == {0}
+    with Engine(settings) as engine:
+        assert engine.receipt(second.receipt["number"]).rev == second.receipt["rev"]
 
     html = first.report.read_text()
     assert set(Pictures(html).found) == {"map", "metrics", "degrees", "training"}
@@ -92,12 +101,12 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
 
     with Engine(settings) as engine:
         before, rev = tree(settings.home), engine.status().graph_watermark
-    second, _ = demo(settings)
+    again, _ = demo(settings)
     with Engine(settings) as engine:
         assert engine.status().graph_watermark == rev
     assert tree(settings.home) == before
-    assert second.kept
-    assert second.story == first.story
+    assert again.kept
+    assert again.story == first.story
 
 
 def test_a_graph_that_holds_something_else_is_left_alone(settings: Settings, graph: Graph) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from engine.demo import figures
 from engine.demo.report import Comparison, Fresh, Home, Look, Pictures, Pin, Related, Step, Story, render, write
+from engine.demo.second_act import Answered, SecondAct
 from engine.demo.show import show
 
 SVG = "{http://www.w3.org/2000/svg}svg"
@@ -78,6 +79,20 @@ def story() -> Story:
         home=Home("Ada", ("Cozy bedroom",), (("Lamp", 0.75), ("Curry", 0.25)), ((pins[0], "Lamp"),)),
         ads=replace(related, answers={"ads": pins}),
         fresh=Fresh(pins[1], ("Nooks",), pins, pins),
+        second=SecondAct(
+            query="Lamp <1>",
+            newcomer="Newest lamp",
+            board="Old board",
+            boards=("Nooks",),
+            before=Answered("g1", ("a", "b"), None),
+            after=Answered("g2", ("Newest lamp", "a"), 1),
+            undone=Answered("g1", ("a", "b"), None),
+            plan="look up",
+            counts={},
+            seconds=0.25,
+            receipt={"number": 1, "rev": 7, "digest": "d"},
+            left={"graph": 0, "g2": 0},
+        ),
         looks=(Look("Around a pin", "engine cypher run inspect/x", "MATCH (i) RETURN i", ("a", "b"), (("1", "2"),)),),
         steps=(Step("World", "600 pins", 1.25),),
         generation="g1",
