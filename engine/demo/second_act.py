@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from engine.client import Engine
 from engine.datasets.folder import DatasetFolder
 from engine.serving.view import View
@@ -126,7 +128,7 @@ def newcomer(arrivals: DatasetFolder) -> tuple[dict[str, Any], list[dict[str, An
     """A pin that arrives, as a row for `Engine.add_items`, and its saves."""
     items = next(arrivals.batches("items")).columns
     saves = next(arrivals.batches("saves")).columns
-    vectors = {name: found[NEWCOMER].tolist() for name, found in arrivals.vectors().items()}
+    vectors = {name: found.take(np.array([NEWCOMER]))[0].tolist() for name, found in arrivals.vectors().items()}
     row = {name: column[NEWCOMER] for name, column in items.items()} | vectors
     pairs = zip(saves["context_id"], saves["item_id"], strict=True)
     return (
