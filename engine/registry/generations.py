@@ -216,10 +216,13 @@ class Generations:
         with self._database.read() as session:
             return generation_of(row_of(session, generation_id), _serving(session))
 
-    def publications(self, limit: int = 100) -> tuple[Publication, ...]:
-        """The last flips, newest first."""
+    def publications(self, limit: int = 100, *, of: str | None = None) -> tuple[Publication, ...]:
+        """The last flips, newest first; those to one generation where `of` names it."""
+        asked = select(PublicationRow).order_by(PublicationRow.number.desc()).limit(limit)
         with self._database.read() as session:
-            rows = session.scalars(select(PublicationRow).order_by(PublicationRow.number.desc()).limit(limit))
+            if of is not None:
+                asked = asked.where(PublicationRow.generation == row_of(session, of).number)
+            rows = session.scalars(asked)
             return tuple(
                 Publication(
                     name_of(row.generation),

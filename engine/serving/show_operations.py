@@ -116,7 +116,7 @@ def _generation(found: operations.GenerationDetail, console: Console) -> None:
 def _comparison(found: operations.Comparison, console: Console) -> None:
     figures = new_table(["measured", found.first, found.second, "change"], right=(1, 2, 3))
     for one in found.metrics:
-        change = "" if one.first is None or one.second is None else f"{one.second - one.first:+.4g}"
+        change = _number(one.second - one.first, "+") if one.first is not None and one.second is not None else ""
         figures.add_row(*map(cell, (one.name, _number(one.first), _number(one.second), change)))
     if found.metrics:
         console.print(figures)
@@ -182,8 +182,10 @@ def _pairs(rows: Mapping[str, str], console: Console) -> None:
     console.print(table)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None:
+        return ""
+    return f"{value:{sign},}" if isinstance(value, int) else f"{value:{sign}.4g}"
 
 
 def measured(metrics: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ def generation_list(registry: Registry) -> GenerationList:
 def generation_detail(registry: Registry, generation_id: str) -> GenerationDetail:
     """All that is known of one generation."""
     one = registry.generations.get(generation_id)
-    flips = [flip for flip in registry.generations.publications() if flip.generation == one.id]
+    flips = registry.generations.publications(of=one.id)
     return GenerationDetail(
         info=_info(one),
         model=one.model,

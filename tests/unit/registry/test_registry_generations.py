@@ -70,6 +70,8 @@ def test_publishing_the_next_replaces_the_one_before_and_every_flip_is_recorded(
         ("g0002", "g0001", "build"),
         ("g0001", None, "build"),
     ]
+    assert [one.replaced for one in registry.generations.publications(of="g0002")] == ["g0003", "g0001"]
+    assert [one.replaced for one in registry.generations.publications(1, of="g0002")] == ["g0003"]
 
 
 def test_a_failed_generation_says_why_and_cannot_serve(registry):

@@ -42,6 +42,7 @@ def test_equal_generations_give_equal_answers_and_figures_are_told_apart(registr
         "MRR": (0.5, 0.4), "gone": (1, None), "ann_recall": (1, 1), "items": (103, 103), "new": (None, 2)
     }  # fmt: skip
     assert "-0.1" in str(found)
+    assert "103" in str(found)
 
 
 def test_what_moved_is_what_changed_most(registry):
