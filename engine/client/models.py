@@ -37,12 +37,14 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
 
     Raises:
         UnknownNameError: no such model.
+        ConfigError: an unknown setting of the model, or a wrong value.
         TrainingError: the graph holds nothing to learn from.
         LeaseHeldError: another process trains or builds.
     """
-    from engine.refresh.model import train
+    from engine.refresh.model import train, untrained
     from engine.registry import BUILDING
 
+    untrained(model, config or {})  # a wrong setting is said before the graph is read
     with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
         return train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
 
@@ -61,9 +63,10 @@ def build(
         TrainingError: training failed, or the result does not pass the gate.
         LeaseHeldError: another process trains or builds.
     """
-    from engine.refresh.model import build
+    from engine.refresh.model import build, untrained
     from engine.registry import BUILDING
 
+    untrained(model, config or {})
     with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held:
         as_of = datetime.now(UTC)
         built = build(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})

@@ -45,17 +45,27 @@ INDEX = HnswConfig()
 FOUND_K = 10
 
 
+def untrained(model: str, config: Mapping[str, Any]) -> PinSageScorer:
+    """A model of these settings.
+
+    Raises:
+        UnknownNameError: no such model.
+        ConfigError: an unknown setting or a wrong value.
+    """
+    if model not in MODELS:
+        raise UnknownNameError(f"there is no model {model!r} to train", hint=f"Known: {', '.join(MODELS)}.")
+    from engine.models.pinsage.scorer import PinSageScorer
+
+    return PinSageScorer.from_settings(config)
+
+
 def train(registry: Registry, snapshot: Snapshot, settings: Settings, model: str, config: Mapping[str, Any]) -> Path:
     """Train a model on a snapshot and learn how to blend it; see `engine.client.Engine.train`.
 
     The folder holds `model`, `blend` and `training.json` (settings, losses, validation figures). The registry gets a
     row for each training; a result that is found again has none of its own.
     """
-    if model not in MODELS:
-        raise UnknownNameError(f"there is no model {model!r} to train", hint=f"Known: {', '.join(MODELS)}.")
-    from engine.models.pinsage.scorer import PinSageScorer
-
-    scorer = PinSageScorer.from_settings(config)
+    scorer = untrained(model, config)
     assert snapshot.path is not None
     key = digest([FORMAT, snapshot.path.name, model, dict(config), settings.seed])
     folder = settings.home / "models" / f"{snapshot.path.name}-{key[:12]}"

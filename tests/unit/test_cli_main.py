@@ -55,3 +55,13 @@ def test_a_wrong_data_set_folder_is_said_before_any_server_starts(monkeypatch, c
 
 def test_counts_are_shown_whole_and_shares_short():
     assert measured({"ann_recall": 0.99912, "items": 20_000, "note": "text"}) == "ann_recall 0.9991, items 20,000"
+
+
+@pytest.mark.parametrize("command", ["build", "train"])
+def test_a_wrong_setting_of_the_model_is_said_before_any_server_starts(monkeypatch, capsys, tmp_path: Path, command):
+    monkeypatch.setenv("ENGINE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ENGINE_GRAPH_URI", raising=False)
+    (tmp_path / "model.toml").write_text("dimm = 3")
+    assert run(monkeypatch, command, "--config", str(tmp_path / "model.toml")) == 2
+    assert "unknown setting 'dimm'" in capsys.readouterr().err
+    assert not (tmp_path / "home" / "graph").exists()
