@@ -8,12 +8,13 @@ import numpy as np
 
 from engine.errors import UnknownNameError
 from engine.index.protocol import check_k
+from engine.serving.candidates import Candidate, spread_out, why_fewer
 from engine.serving.diversify import POOL, check_diversity
 from engine.serving.filters import Condition, Where, conditions
 from engine.serving.interests import MOST_ITEMS, FoundInterest, find_interests, quotas
 from engine.serving.methods import popular_rows
 from engine.serving.query import Query, Scope, hidden_ids
-from engine.serving.recommend import Candidate, Recommender
+from engine.serving.recommend import Recommender
 from engine.serving.results import Answer, Interest, ScoredItem
 from engine.types import FloatArray, IndexArray
 
@@ -54,10 +55,10 @@ def home_feed(
         candidates = [Candidate(r, s) for r, s in zip(found.rows.tolist(), found.scores.tolist(), strict=True)]
         medoids, reason = {}, f"user {user!r} took up nothing yet: these are popular"
     if spread:
-        candidates = recommender.spread(candidates, wanted, spread)
+        candidates = spread_out(view, candidates, wanted, spread)
     shown = candidates[:wanted]
     if len(shown) < wanted:
-        fewer = recommender.why_fewer(len(shown), name, scope, None)
+        fewer = why_fewer(view, len(shown), scope, None)
         reason = fewer if reason is None else f"{reason}; {fewer}"
     items = recommender.items(shown, name, None)
     return Answer(

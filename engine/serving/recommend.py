@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
 from engine.errors import NotReadyError, UnknownNameError, UnknownNodeError
 from engine.index.protocol import check_k
 from engine.registry import Receipt
-from engine.serving.diversify import POOL, check_diversity, mmr
+from engine.serving.candidates import Candidate, named, spread_out, vectors_of, why_fewer
+from engine.serving.diversify import POOL, check_diversity
 from engine.serving.explain import explain
 from engine.serving.filters import Condition, Filters, Where, conditions
 from engine.serving.forgotten import NOTHING
 from engine.serving.fresh import FreshItem, FreshItems
 from engine.serving.methods import ABOUT, Method
-from engine.serving.names import picked
 from engine.serving.nearest import NearestMethod
 from engine.serving.query import Found, Query, Related, Scope, hidden_ids, read_weights
 from engine.serving.results import Answer, Explanation, ScoredItem
@@ -29,15 +27,6 @@ FindNew = Callable[[str], FreshItem | None]
 """Looks an item up that the view does not know: item id -> the item embedded, or None where it is nowhere."""
 SawQuery = Callable[[View, str, FloatArray], None]
 """Is told of each query: the view, the corpus, the query's vector `[d]`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One candidate: a row of the view, or an item newer than it."""
-
-    row: int
-    score: float
-    fresh: FreshItem | None = None
 
 
 class Recommender:
@@ -219,10 +208,10 @@ class Recommender:
         found = how.search(query, scope, pool)
         if spread or explain or len(self.fresh):
             candidates = self._with_new(found, how, query, corpus, demands, hidden, pool)
-            shown = self.spread(candidates, wanted, spread) if spread else candidates[:wanted]
+            shown = spread_out(self.view, candidates, wanted, spread) if spread else candidates[:wanted]
             items = self.items(shown, corpus, query if explain else None)
         else:
-            items = self._plain_items(found, corpus)
+            items = named(self.view, found, corpus)
         origin = self.view.origin
         return Answer(
             subject=subject,
@@ -233,7 +222,7 @@ class Recommender:
             generation=origin.generation,
             watermark=origin.watermark,
             as_of=origin.as_of,
-            reason=None if len(items) == wanted else self.why_fewer(len(items), corpus, scope, found),
+            reason=None if len(items) == wanted else why_fewer(self.view, len(items), scope, found),
             certificate=origin.certificate,
         )
 
@@ -250,17 +239,6 @@ class Recommender:
         out.update(self.forgotten.items)
         out.discard(-1)
         return Scope(number, self.filters.matches(demands, number) if demands else None, frozenset(out))
-
-    def vectors_of(self, candidates: list[Candidate]) -> FloatArray:
-        """float32 `[C, d]`."""
-        return np.stack([self.view.vectors[one.row] if one.fresh is None else one.fresh.vector for one in candidates])
-
-    def spread(self, candidates: list[Candidate], k: int, diversity: float) -> list[Candidate]:
-        """The candidates reordered by MMR."""
-        if not candidates:
-            return candidates
-        scores = np.array([one.score for one in candidates], np.float32)
-        return [candidates[at] for at in mmr(scores, self.vectors_of(candidates), k, diversity).tolist()]
 
     def _with_new(
         self,
@@ -280,12 +258,6 @@ class Recommender:
             candidates.sort(key=lambda one: -one.score)
         return candidates
 
-    def _plain_items(self, found: Found, corpus: str) -> tuple[ScoredItem, ...]:
-        """What a method found, with ids and titles."""
-        rows, view = found.rows.tolist(), self.view
-        ids, titles = picked(view.item_ids, rows), picked(view.item_titles, rows)
-        return tuple(map(ScoredItem, ids, found.scores.tolist(), repeat(corpus), titles))
-
     def items(self, candidates: list[Candidate], corpus: str, explained: Query | None) -> tuple[ScoredItem, ...]:
         """The candidates with ids, titles and, where a query is given, the reasons."""
         view = self.view
@@ -303,7 +275,7 @@ class Recommender:
 
     def explain(self, query: Query, candidate: Candidate) -> Explanation:
         """The paths from the query item that is most like the candidate."""
-        vector = self.vectors_of([candidate])[0]
+        vector = vectors_of(self.view, [candidate])[0]
         at = int((query.vectors @ vector).argmax())
         end = self.view.items.ids[candidate.row] if candidate.fresh is None else candidate.fresh.item.item_id
         return explain(
@@ -318,17 +290,6 @@ class Recommender:
         rows = self.view.graph.item_to_context.row(row) if row >= 0 else self._new(item_id).contexts
         hidden = self.forgotten.of(self.view.context_kind)
         return rows[~np.isin(rows, list(hidden))] if hidden else rows
-
-    def why_fewer(self, count: int, corpus: str, scope: Scope, found: Found | None) -> str:
-        """Why an answer holds only `count` items."""
-        if found is not None and found.reach is not None:
-            return f"only {count}: {found.reach}"
-        parts = [f"corpus {corpus!r} holds {len(self.view.indexes[scope.corpus]):,} items"]
-        if scope.matches is not None:
-            parts.append(f"{len(scope.matches.rows):,} of them pass the filter")
-        if scope.excluded:
-            parts.append(f"{len(scope.excluded):,} items are excluded")
-        return f"only {count}: {', '.join(parts)}"
 
 
 _ONE = np.ones(1, np.float32)
