@@ -6,7 +6,7 @@ Knows the driver, its retries and its exceptions. Knows no queries and nothing o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -96,7 +96,7 @@ class Graph:
         with self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(_run_once, query, params)
 
-    def stream(self, query: str, params: Params | None = None) -> Iterator[Row]:
+    def stream(self, query: str, params: Params | None = None) -> Generator[Row]:
         """The rows of a reading query one by one, in constant memory.
 
         A server that vanishes raises; rows are never silently cut short. Not retried: rows were already given out.

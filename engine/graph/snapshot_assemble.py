@@ -63,7 +63,7 @@ def assemble_nodes(kind: str, parts: Sequence[NodePart], fields: Mapping[str, Fi
         elif field_kind == "vector":
             values = _vectors(kind, name, values.to_pylist())
         columns[name] = FieldColumn(field_kind, values)
-    corpus = None if kind != "items" else column("corpus").to_pylist()
+    corpus = None if kind != "items" else column("corpus")
     table, rank = node_table(column("id"), corpus, columns, what=kind[:-1])
     handles = column("handle").to_numpy()
     order = np.argsort(handles, kind="stable")

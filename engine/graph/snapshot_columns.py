@@ -180,7 +180,7 @@ class NodeTable:
 
 def node_table(
     ids: Sequence[str] | pa.LargeStringArray,
-    corpus: Sequence[str] | None = None,
+    corpus: Sequence[str] | pa.LargeStringArray | None = None,
     fields: Mapping[str, FieldColumn] | None = None,
     *,
     what: str = "node",
@@ -214,8 +214,10 @@ def node_table(
         )
     corpora, codes = [DEFAULT_CORPUS], np.zeros(len(key), dtype=np.int16)
     if corpus is not None and len(key):
-        names, inverse = np.unique(np.asarray(corpus, dtype=object).astype(str), return_inverse=True)
-        corpora, codes = [str(name) for name in names], inverse[order].astype(np.int16)
+        encoded = pa.array(corpus, pa.large_string()).dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        corpora = sorted(names)
+        codes = np.array([corpora.index(name) for name in names], dtype=np.int16)[encoded.indices.to_numpy()][order]
     rank = np.empty(len(key), dtype=np.int32)
     rank[order] = np.arange(len(key), dtype=np.int32)
     sorted_fields = {name: column.take(order) for name, column in (fields or {}).items()}

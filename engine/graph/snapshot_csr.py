@@ -1,13 +1,14 @@
 """Edges in any order -> adjacency lists of both directions in creation order. Knows only numbers.
 
-Node rows are sorted by key, so a neighbour's row number stands for its key. Spreading the edges over one side and then,
-in that order, over the other leaves each list sorted by neighbour; a stable sort of each list by rev does the rest.
+Node rows are sorted by key, so a neighbour's row number stands for its key. Edges come nearly in creation order: spread
+over their rows in the order of their revs, each list is sorted but for the edges of one rev, which are short runs. Where
+revs tell nothing apart, the edges are spread by neighbour first.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,84 +103,131 @@ def relation(
         A relation whose lists are ordered by rev, then by the neighbour's key; parallel edges that agree in both are
         ordered by time.
     """
-    source = np.ascontiguousarray(source, dtype=np.int32)
-    target = np.ascontiguousarray(target, dtype=np.int32)
-    if time is not None and not (time != NO_TIME).any():
-        time = None
-    if value is not None and np.isnan(value).all():
-        value = None
-    everything = np.arange(len(source), dtype=np.int32)
-    _, by_source = _spread(num_sources, source, everything)
-    backward_ptr, backward = _spread(num_targets, target, by_source)
-    forward_ptr, forward = _spread(num_sources, source, backward)
-    stamps = None if rev is None else np.ascontiguousarray(rev, dtype=np.int64)
-    several = stamps is not None and len(stamps) > 0 and stamps.min() != stamps.max()
+    edges = _Edges(
+        np.ascontiguousarray(source, dtype=np.int32),
+        np.ascontiguousarray(target, dtype=np.int32),
+        np.empty(0, np.int64) if rev is None or _all_equal(rev) else np.ascontiguousarray(rev, dtype=np.int64),
+        np.empty(0, np.int64) if time is None or (time == NO_TIME).all() else np.ascontiguousarray(time, np.int64),
+        np.empty(0, np.float32) if value is None or np.isnan(value).all() else np.ascontiguousarray(value, np.float32),
+    )
+    if (edges.rev[1:] < edges.rev[:-1]).any():
+        edges = edges.take(np.argsort(edges.rev, kind="stable"))
+    with ThreadPoolExecutor(2) as pool:
+        outward = pool.submit(_lists, num_sources, num_targets, edges)
+        return Relation(backward=_lists(num_targets, num_sources, edges.turned()), forward=outward.result())
 
-    def finished(indptr: OffsetArray, edge: IndexArray, neighbour: IndexArray) -> CSR:
-        if stamps is not None and several:
-            _sort_rows(indptr, edge, stamps)
-        if time is not None:
-            _sort_parallel(indptr, edge, neighbour, np.zeros_like(time) if stamps is None else stamps, time)
-        return CSR(
-            indptr, neighbour[edge], None if time is None else time[edge], None if value is None else value[edge]
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Edges in creation order. `rev`, `time` and `value` are empty where they tell nothing apart."""
+
+    row: IndexArray
+    neighbour: IndexArray
+    rev: TimeArray
+    time: TimeArray
+    value: FloatArray
+
+    def take(self, order: NDArray[Any]) -> _Edges:
+        rev, time, value = self.rev, self.time, self.value
+        return _Edges(
+            self.row[order],
+            self.neighbour[order],
+            rev[order] if len(rev) else rev,
+            time[order] if len(time) else time,
+            value[order] if len(value) else value,
         )
 
-    with ThreadPoolExecutor(2) as pool:
-        outward = pool.submit(finished, forward_ptr, forward, target)
-        return Relation(backward=finished(backward_ptr, backward, source), forward=outward.result())
+    def turned(self) -> _Edges:
+        return replace(self, row=self.neighbour, neighbour=self.row)
+
+
+def _all_equal(rev: NDArray[Any]) -> bool:
+    return not len(rev) or bool(rev.min() == rev.max())
+
+
+def _lists(num_rows: int, num_neighbours: int, edges: _Edges) -> CSR:
+    if not len(edges.rev):
+        edges = edges.take(_order(num_neighbours, edges.neighbour))
+    indptr, neighbour, rev, time, value = _spread(
+        num_rows, edges.row, edges.neighbour, edges.rev, edges.time, edges.value
+    )
+    _sort_runs(indptr, neighbour, rev, time, value)
+    return CSR(indptr, neighbour, time if len(time) else None, value if len(value) else None)
 
 
 @compiled
-def _spread(num_rows: int, row: IndexArray, edges: IndexArray) -> tuple[OffsetArray, IndexArray]:
-    """Distribute `edges` (edge numbers, in this order) over the rows they belong to."""
+def _begins(num_rows: int, row: IndexArray) -> OffsetArray:
     indptr = np.zeros(num_rows + 1, dtype=np.int64)
-    for edge in edges:
-        indptr[row[edge] + 1] += 1
+    for at in row:
+        indptr[at + 1] += 1
     for at in range(num_rows):
         indptr[at + 1] += indptr[at]
-    fill = indptr[:-1].copy()
-    spread = np.empty(len(edges), dtype=np.int32)
-    for edge in edges:
-        at = row[edge]
-        spread[fill[at]] = edge
-        fill[at] += 1
-    return indptr, spread
+    return indptr
 
 
 @compiled
-def _sort_rows(indptr: OffsetArray, edges: IndexArray, rev: TimeArray) -> None:
-    """Sort each row's edge numbers by rev in place, keeping the order of equals."""
-    for at in range(len(indptr) - 1):
-        lo, hi = indptr[at], indptr[at + 1]
-        if hi - lo > 64:
-            part = edges[lo:hi].copy()
-            stamps = rev[part]
-            if (stamps[1:] < stamps[:-1]).any():
-                edges[lo:hi] = part[np.argsort(stamps, kind="mergesort")]
-            continue
-        for i in range(lo + 1, hi):
-            edge = edges[i]
-            stamp = rev[edge]
-            j = i - 1
-            while j >= lo and rev[edges[j]] > stamp:
-                edges[j + 1] = edges[j]
-                j -= 1
-            edges[j + 1] = edge
+def _order(num_rows: int, row: IndexArray) -> IndexArray:
+    """The edges by row, those of a row as they come."""
+    fill = _begins(num_rows, row)
+    order = np.empty(len(row), dtype=np.int32)
+    for edge in range(len(row)):
+        order[fill[row[edge]]] = edge
+        fill[row[edge]] += 1
+    return order
 
 
 @compiled
-def _sort_parallel(
-    indptr: OffsetArray, edges: IndexArray, neighbour: IndexArray, rev: TimeArray, time: TimeArray
-) -> None:
-    """Sort, in place and by time, the edges of a row that agree in neighbour and rev."""
+def _spread(
+    num_rows: int, row: IndexArray, neighbour: IndexArray, rev: TimeArray, time: TimeArray, value: FloatArray
+) -> tuple[OffsetArray, IndexArray, TimeArray, TimeArray, FloatArray]:
+    """Distribute the edges over their rows, those of a row as they come."""
+    indptr = _begins(num_rows, row)
+    fill = indptr.copy()
+    neighbours, revs, times, values = (
+        np.empty_like(neighbour),
+        np.empty_like(rev),
+        np.empty_like(time),
+        np.empty_like(value),
+    )
+    with_rev, with_time, with_value = len(rev) > 0, len(time) > 0, len(value) > 0
+    for edge in range(len(row)):
+        at = fill[row[edge]]
+        fill[row[edge]] = at + 1
+        neighbours[at] = neighbour[edge]
+        if with_rev:
+            revs[at] = rev[edge]
+        if with_time:
+            times[at] = time[edge]
+        if with_value:
+            values[at] = value[edge]
+    return indptr, neighbours, revs, times, values
+
+
+@compiled
+def _sort_runs(indptr: OffsetArray, neighbour: IndexArray, rev: TimeArray, time: TimeArray, value: FloatArray) -> None:
+    """Sort, in place, the edges of a row that agree in rev by neighbour and then by time."""
+    with_rev, with_time = len(rev) > 0, len(time) > 0
     for at in range(len(indptr) - 1):
-        for i in range(indptr[at] + 1, indptr[at + 1]):
-            edge = edges[i]
-            j = i - 1
-            while j >= indptr[at]:
-                before = edges[j]
-                if neighbour[before] != neighbour[edge] or rev[before] != rev[edge] or time[before] <= time[edge]:
-                    break
-                edges[j + 1] = before
-                j -= 1
-            edges[j + 1] = edge
+        low, end = indptr[at], indptr[at + 1]
+        while low < end:
+            high, is_sorted = low + 1, True
+            while high < end and (not with_rev or rev[high] == rev[low]):
+                step = neighbour[high] - neighbour[high - 1]
+                if step < 0 or (step == 0 and with_time and time[high] < time[high - 1]):
+                    is_sorted = False
+                high += 1
+            if not is_sorted:
+                _sort_run(low, high, neighbour, time, value)
+            low = high
+
+
+@compiled
+def _sort_run(low: int, high: int, neighbour: IndexArray, time: TimeArray, value: FloatArray) -> None:
+    with_time, with_value = len(time) > 0, len(value) > 0
+    order = np.argsort(time[low:high], kind="mergesort") if with_time else np.arange(high - low)
+    order = order[np.argsort(neighbour[low:high][order], kind="mergesort")]
+    neighbour[low:high] = neighbour[low:high][order]
+    if with_time:
+        time[low:high] = time[low:high][order]
+    if with_value:
+        value[low:high] = value[low:high][order]

@@ -13,8 +13,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +30,7 @@ from engine.graph.snapshot import Relations, Snapshot
 from engine.graph.snapshot_assemble import assemble_nodes, assemble_relation
 from engine.graph.snapshot_columns import FieldKind
 from engine.graph.snapshot_files import write_snapshot
-from engine.graph.snapshot_parts import EdgePart, Handles, NodePart, PartStore, balanced, edge_part, node_part
+from engine.graph.snapshot_parts import EdgePart, Handles, NodePart, PartStore, edge_part, node_part
 from engine.graph.state import GraphState
 from engine.hashing import digest
 from engine.progress import Advance, progress
@@ -40,12 +40,14 @@ log = logging.getLogger(__name__)
 
 TRIES = 3
 NODES_A_PART = 20_000
-EDGES_A_PART = 32_768
+EDGES_A_PART = 65_536
+SPARSE = 4
+"""With more internal ids than so many times the edges, each edge is asked for by its own instead of by ranges."""
 STREAMS = 2
 """Queries under way at once: reading properties keeps a core of the server busy each."""
-Parts = list[NodePart | EdgePart | None]
 Pack = Callable[..., NodePart | EdgePart]
 KINDS = ("items", "contexts", "users")
+RELATIONS = ("saves", "interactions", "follows", "owns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,23 @@ class _State:
 
     rev: int | None
     fields: dict[str, dict[str, FieldKind]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """Parts by name, some of them still on their way."""
+
+    found: dict[str, NodePart | EdgePart | None]
+    tasks: Sequence[Future[None]]
+
+    def parts(self) -> list[NodePart | EdgePart]:
+        """Wait for all of them, or raise the first failure."""
+        for done in as_completed(self.tasks):
+            done.result()
+        return [part for part in self.found.values() if part is not None]
+
+
+Ask = Callable[[str, Mapping[str, Any], dict[str, Any], Pack], _Coming]
 
 
 def export_snapshot(graph: Graph, settings: Settings) -> Snapshot:
@@ -150,88 +169,101 @@ class _Export:
         self.store = store
 
     def run(self) -> Snapshot:
-        handles = {kind: self._handles(kind) for kind in KINDS}
-        if not len(handles["items"]["handles"]):
+        handles = {kind: self._handles(f"handles/{kind}") for kind in KINDS}
+        if not len(handles["items"]):
             raise EmptyGraphError(
                 f"the graph has no items (label {self.mapping.items.label})",
                 hint="Load a data set with `engine ingest DIR`, or map your own labels in [graph.mapping].",
             )
-        relations = ("saves", "interactions", "follows", "owns")
-        edges = {name: handles[ENDS[name][0]][name] for name in relations}
-        total = sum(len(handles[kind]["handles"]) for kind in KINDS) + sum(int(d.sum()) for d in edges.values())
-        parts: dict[str, Parts] = {}
-        with progress("Exporting the graph", total) as advance, self._streams() as streams:
-            for name in relations:
-                wanted = list(balanced(handles[ENDS[name][0]]["handles"], edges[name], EDGES_A_PART))
-                pack = functools.partial(edge_part, name)
-                parts[name] = streams(name, wanted, {}, pack, advance)
-            for kind in KINDS:
-                found, fields = handles[kind]["handles"], self.state.fields[kind]
-                wanted = np.split(found, range(NODES_A_PART, len(found), NODES_A_PART)) if len(found) else []
-                pack_nodes = functools.partial(node_part, kind, fields=fields)
-                parts[kind] = streams(kind, wanted, {"fields": list(fields)}, pack_nodes, advance)
-        nodes = {
-            kind: assemble_nodes(kind, cast(list[NodePart], parts[kind]), self.state.fields[kind]) for kind in KINDS
-        }
-        columns = {}
-        for name in relations:
-            source, target = ENDS[name]
-            columns[name] = assemble_relation(nodes[source], nodes[target], cast(list[EdgePart], parts[name]))
+        edges = {name: self._edge_parts(name) for name in RELATIONS}
+        total = sum(map(len, handles.values())) + sum(count for count, _ in edges.values())
+        with progress("Exporting the graph", total) as advance, self._streams(advance) as ask:
+            coming = {kind: self._ask_nodes(ask, kind, handles[kind]) for kind in KINDS}
+            coming |= {name: self._ask_edges(ask, name, wanted) for name, (_, wanted) in edges.items()}
+            # The node tables are put together while the edges come.
+            nodes = {
+                kind: assemble_nodes(kind, cast(list[NodePart], coming[kind].parts()), self.state.fields[kind])
+                for kind in KINDS
+            }
+            columns = {}
+            for name in RELATIONS:
+                source, target = ENDS[name]
+                parts = cast(list[EdgePart], coming[name].parts())
+                columns[name] = assemble_relation(nodes[source], nodes[target], parts)
         tables = {kind: nodes[kind].table for kind in KINDS}
         return Snapshot(None, self.state.rev or 0, **tables, relations=Relations(**columns))
 
-    def _handles(self, kind: str) -> dict[str, Handles]:
-        """The sorted internal ids of all nodes of a kind, and their degrees by relation."""
-        query = load_queries()[f"snapshot/{kind[:-1]}_handles"]
-        blocks = list(self.graph.stream(query.render(self.mapping), query.arguments({})))
-        names = query.columns[1:]
-        joined = {
-            name: np.concatenate([np.empty(0, np.int64), *(np.array(block[name], np.int64) for block in blocks)])
-            for name in names
-        }
-        order = np.argsort(joined["handles"], kind="stable")
-        return {name: column[order] for name, column in joined.items()}
+    def _handles(self, name: str) -> Handles:
+        """The sorted internal ids of all nodes or edges of a kind."""
+        query = load_queries()[f"snapshot/{name}"]
+        rows = self.graph.stream(query.render(self.mapping), query.arguments({}))
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(np.array(row["handles"], np.int64) for row in rows)]))
+
+    def _edge_parts(self, name: str) -> tuple[int, dict[str, Any]]:
+        """How many edges of a kind there are, and by name of a part which internal ids to ask for."""
+        row = self.graph.read(load_queries()[f"snapshot/edge_span/{name}"].render(self.mapping))[0]
+        count, low, high = row["edges"], row["low"], row["high"]
+        if not count:
+            return 0, {}
+        if high - low < SPARSE * count:
+            cuts = [(at, min(at + EDGES_A_PART, high + 1) - 1) for at in range(low, high + 1, EDGES_A_PART)]
+            return count, {f"{name}-{first}-{last}": {"low": first, "high": last} for first, last in cuts}
+        parts = _split(self._handles(f"edge_handles/{name}"), EDGES_A_PART)
+        return count, {f"{name}-{part[0]}-{part[-1]}": {"handles": part.tolist()} for part in parts}
+
+    def _ask_edges(self, ask: Ask, name: str, wanted: dict[str, Any]) -> _Coming:
+        valued = getattr(self.mapping, name).value is not None
+        pack = functools.partial(edge_part, name, valued=valued)
+        return ask(f"edges/{name}", wanted, {"valued": valued}, pack)
+
+    def _ask_nodes(self, ask: Ask, kind: str, handles: Handles) -> _Coming:
+        wanted = {f"{kind}-{part[0]}-{part[-1]}": part.tolist() for part in _split(handles, NODES_A_PART)}
+        fields = self.state.fields[kind]
+        pack = functools.partial(node_part, kind, fields=fields)
+        return ask(kind, wanted, {"fields": list(fields)}, pack)
 
     @contextlib.contextmanager
-    def _streams(self) -> Iterator[Callable[..., Parts]]:
-        """Yield what asks for parts; on leaving, all of them have come, or the first failure is raised."""
-        stop, tasks = threading.Event(), []
+    def _streams(self, advance: Advance) -> Iterator[Ask]:
+        """Yield what asks for parts; on a failure or an interrupt the streams end at their next row."""
+        stop = threading.Event()
         with ThreadPoolExecutor(STREAMS) as pool:
 
-            def ask(name: str, wanted: list[Handles], params: dict[str, Any], pack: Pack, advance: Advance) -> Parts:
-                parts: Parts = [self.store.load(name, number) for number in range(len(wanted))]
-                missing = [number for number, part in enumerate(parts) if part is None]
+            def ask(query: str, wanted: Mapping[str, Any], params: dict[str, Any], pack: Pack) -> _Coming:
+                found: dict[str, NodePart | EdgePart | None] = {name: self.store.load(name) for name in wanted}
+                missing = [name for name, part in found.items() if part is None]
+                tasks = []
                 for share in range(min(STREAMS, len(missing))):
-                    numbers = missing[share::STREAMS]
-                    asked = {"parts": [wanted[number].tolist() for number in numbers], **params}
-                    tasks.append(pool.submit(self._fetch, name, numbers, asked, pack, parts, advance, stop))
-                return parts
+                    names = missing[share::STREAMS]
+                    asked = {"parts": [wanted[name] for name in names], **params}
+                    rows = self.graph.stream(load_queries()[f"snapshot/{query}"].render(self.mapping), asked)
+                    tasks.append(pool.submit(self._fetch, rows, names, pack, found, advance, stop))
+                return _Coming(found, tasks)
 
             try:
                 yield ask
-                for done in as_completed(tasks):
-                    done.result()
             except BaseException:
-                # Also an interrupt: the streams end at their next row, those that wait do not begin.
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _fetch(
         self,
-        name: str,
-        numbers: list[int],
-        params: dict[str, Any],
+        rows: Generator[dict[str, Any]],
+        names: list[str],
         pack: Pack,
-        parts: Parts,
+        found: dict[str, NodePart | EdgePart | None],
         advance: Advance,
         stop: threading.Event,
     ) -> None:
-        for row in self.graph.stream(load_queries()[f"snapshot/{name}"].render(self.mapping), params):
-            if stop.is_set():
-                return
-            number = numbers[row["part"]]
-            part = pack(row=row)
-            self.store.save(name, number, part)
-            parts[number] = part
-            advance(len(row["ids"] if "ids" in row else row["sources"]))
+        with contextlib.closing(rows):
+            for row in rows:
+                if stop.is_set():
+                    return
+                name, part = names[row["part"]], pack(row=row)
+                self.store.save(name, part)
+                found[name] = part
+                advance(len(row["ids"] if "ids" in row else row["sources"]))
+
+
+def _split(handles: Handles, size: int) -> list[Handles]:
+    return np.split(handles, range(size, len(handles), size)) if len(handles) else []

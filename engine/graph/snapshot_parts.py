@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,19 +89,18 @@ def vector_cell(cell: Any) -> bytes:
     return bytes(cell) if isinstance(cell, bytes | bytearray) else np.array(cell, dtype="<f4").tobytes()
 
 
-def edge_part(relation: str, row: dict[str, Any]) -> EdgePart:
-    """Check and pack one row of an edge query.
+def edge_part(relation: str, row: dict[str, Any], *, valued: bool) -> EdgePart:
+    """Check and pack one row of the edge query, which was asked for values or not.
 
     Raises:
         GraphError: a time, rev or value that is no number.
     """
-    values = row["values"]
     return EdgePart(
         np.array(row["sources"], dtype=np.int64),
         np.array(row["targets"], dtype=np.int64),
         _integers(relation, "rev", row["revs"]),
         _integers(relation, "time", row["times"]),
-        None if values is None else _floats(relation, values),
+        _floats(relation, row["values"]) if valued else None,
     )
 
 
@@ -144,9 +142,9 @@ class PartStore:
         """Throw everything away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def load(self, name: str, number: int) -> NodePart | EdgePart | None:
+    def load(self, name: str) -> NodePart | EdgePart | None:
         """A finished part, or None where it is not there or does not read back."""
-        base = self.folder / f"{name}-{number}"
+        base = self.folder / name
         try:
             if (path := base.with_suffix(".parquet")).is_file():
                 return NodePart(pq.read_table(path, page_checksum_verification=True))
@@ -156,14 +154,14 @@ class PartStore:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, pa.ArrowException):
             return None
 
-    def save(self, name: str, number: int, part: NodePart | EdgePart) -> None:
+    def save(self, name: str, part: NodePart | EdgePart) -> None:
         """Keep a part.
 
         Raises:
             DiskFullError: no space left.
         """
         suffix = "parquet" if isinstance(part, NodePart) else "npz"
-        target = self.folder / f"{name}-{number}.{suffix}"
+        target = self.folder / f"{name}.{suffix}"
         temporary = target.with_name(f".{target.name}")
         with disk_full_as(target):
             if isinstance(part, NodePart):
@@ -174,12 +172,3 @@ class PartStore:
                     np.savez(stream, **{field: array for field, array in arrays.items() if array is not None})
             # Not synced: after a power cut a torn part fails its checksum and is fetched again.
             temporary.replace(target)
-
-
-def balanced(handles: Handles, weights: NDArray[np.int64], size: int) -> Iterator[Handles]:
-    """Cut handles into runs of about `size` in total weight; handles that weigh nothing are left out."""
-    handles, weights = handles[weights > 0], weights[weights > 0]
-    if not len(handles):
-        return
-    number = (np.cumsum(weights) - weights) // size
-    yield from np.split(handles, np.flatnonzero(np.diff(number)) + 1)

@@ -17,6 +17,7 @@ from graph_worlds import World, item_rows, write
 from engine.errors import CorruptFileError, DiskFullError, EmptyGraphError, GraphError, GraphUnavailableError
 from engine.graph import snapshot_export
 from engine.graph.connection import Graph
+from engine.graph.queries import load_queries
 from engine.graph.snapshot import NO_TIME, Snapshot
 from engine.graph.snapshot_export import export_snapshot
 from engine.settings import EdgeMapping, GraphMapping, ItemMapping, NodeMapping, Settings
@@ -159,6 +160,26 @@ def test_a_foreign_graph_is_exported_by_its_own_names(graph: Graph, settings: Se
     assert snapshot.items.fields["price"].values[a] == 2.0
     graph.write("MATCH (a:Pin)-[s]->() DELETE s")  # without a counter nothing tells, so it is exported anew
     assert export_snapshot(graph, theirs).relations.saves.num_edges == 1
+
+
+def test_edges_that_lie_far_apart_among_others_are_all_exported(graph: Graph, settings: Settings) -> None:
+    write(graph, world(saves=8))
+    near = export_snapshot(graph, settings).relations.saves
+    graph.write("MATCH (c:Context)-[s:SAVED]->(i) CREATE (c)-[:SAVED_ELSEWHERE]->(i) DELETE s")
+    graph.write("UNWIND range(1, 50) AS n MATCH (c:Context {context_id: 'c0'}) CREATE (c)-[:VIEWED]->(c)")
+    graph.write("MATCH (e:_EngineState) SET e.rev = 10")
+    assert export_snapshot(graph, settings).relations.saves.num_edges == 0
+    graph.write("MATCH (c:Context {context_id: 'c0'}) CREATE (c)-[:SAVED {rev: 11}]->(:Item {item_id: 'first'})")
+    graph.write("UNWIND range(1, 50) AS n MATCH (c:Context {context_id: 'c0'}) CREATE (c)-[:VIEWED]->(c)")
+    graph.write("MATCH (c:Context {context_id: 'c0'}) CREATE (c)-[:SAVED {rev: 12}]->(:Item {item_id: 'last'})")
+    graph.write("MATCH (e:_EngineState) SET e.rev = 12")
+    snapshot = export_snapshot(graph, settings)
+    span = graph.read(load_queries()["snapshot/edge_span/saves"].render(settings.graph.mapping))[0]
+    assert span["high"] - span["low"] > snapshot_export.SPARSE * span["edges"]
+    row = int(snapshot.contexts.index_of(["c0"])[0])
+    forward = snapshot.relations.saves.forward
+    assert snapshot.items.ids.take(forward.indices[forward.indptr[row] : forward.indptr[row + 1]]) == ["first", "last"]
+    assert near.num_edges == 8
 
 
 @pytest.mark.parametrize(
@@ -311,7 +332,7 @@ def test_a_server_that_vanishes_in_mid_stream_leaves_parts_that_the_next_run_goe
     snapshot = export_snapshot(graph, settings)
     assert snapshot.watermark == 9
     assert snapshot.relations.saves.num_edges == 4_000
-    everything = 4 + 2 + 1 + 5 + 3  # parts of items, contexts, users, saves, the rest; c5 holds nothing
+    everything = 4 + 2 + 1 + 20 + 3  # parts of items, contexts, users, saves, the rest
     assert 0 < sum(asked) < everything
     assert not parts.exists()
 
