@@ -1,11 +1,12 @@
 """CSV files as raw rows. Python's csv module reads them, because it alone knows which line a record starts on when quoted
-cells hold newlines.
+cells hold newlines. Blocks of lines without any quote are read at once.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.datasets.folder_batch import Raw, Reject, pick, shown
@@ -19,23 +20,23 @@ MAX_CELL = 131_072
 class _Lines:
     """A binary file's lines as text; remembers the lines that are not text."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, lines: Iterable[bytes], first: int = 1) -> None:
+        self.lines = lines
+        self.first = first
         self.flawed: dict[int, str] = {}
 
     def __iter__(self) -> Iterator[str]:
-        with self.path.open("rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError:
-                    self.flawed[number] = "not UTF-8"
-                    line = raw.decode("utf-8", "backslashreplace")
-                if "\0" in line:
-                    self.flawed[number] = "holds a NUL character"
-                yield line
+        for number, raw in enumerate(self.lines, start=self.first):
+            if number == 1:
+                raw = raw.removeprefix(b"\xef\xbb\xbf")
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                self.flawed[number] = "not UTF-8"
+                line = raw.decode("utf-8", "backslashreplace")
+            if "\0" in line:
+                self.flawed[number] = "holds a NUL character"
+            yield line
 
     def flaw(self, first: int, last: int) -> str | None:
         """What is wrong with any of these lines, or None."""
@@ -51,18 +52,49 @@ def read_csv(path: Path, spec: TableSpec, size: int, start: int) -> Iterator[Raw
     Raises:
         DataError: there is no header, or it has missing or unknown columns.
     """
-    lines = _Lines(path)
-    reader = csv.reader(lines, strict=True)
+    with path.open("rb") as stream:
+        lines = _Lines(stream)
+        reader = csv.reader(lines, strict=True)
+        try:
+            header = next(reader)
+        except (StopIteration, csv.Error) as error:
+            raise DataError(f"{path}:1: there is no header line") from error
+        if flaw := lines.flaw(1, reader.line_num):
+            raise DataError(f"{path}:1: the header is {flaw}")
+        picked = pick(path, spec, header)
+        row, line = start, reader.line_num + 1
+        while block := list(itertools.islice(stream, size)):
+            cells = _plain(block, len(header))
+            if cells is None:
+                # From here on line by line: a quoted cell may go on in the next block.
+                yield from _slow(path, header, picked, itertools.chain(block, stream), size, row, line)
+                return
+            end = row + len(cells)
+            raw = Raw(list(range(row, end)), list(range(line, line + len(cells))), {}, [], end)
+            yield _finished(raw, cells, picked, end)
+            row, line = end, line + len(cells)
+
+
+def _plain(block: list[bytes], width: int) -> list[list[str]] | None:
+    """The cells of lines that are a good record each, or None where any is not or may not be."""
+    joined = b"".join(block)
+    if b'"' in joined or b"\0" in joined:
+        return None
     try:
-        header = next(reader)
-    except (StopIteration, csv.Error) as error:
-        raise DataError(f"{path}:1: there is no header line") from error
-    if flaw := lines.flaw(1, reader.line_num):
-        raise DataError(f"{path}:1: the header is {flaw}")
-    picked = pick(path, spec, header)
+        cells = list(csv.reader(joined.decode("utf-8").removesuffix("\n").split("\n"), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    return cells if set(map(len, cells)) == {width} else None
+
+
+def _slow(
+    path: Path, header: list[str], picked: dict[str, int], rest: Iterable[bytes], size: int, start: int, first: int
+) -> Iterator[Raw]:
+    lines = _Lines(rest, first)
+    reader = csv.reader(lines, strict=True)
     raw = Raw([], [], {}, [], start)
     cells: list[list[str]] = []
-    before = reader.line_num
+    before = first - 1
     row = start
     while True:
         reason = None
@@ -72,7 +104,7 @@ def read_csv(path: Path, spec: TableSpec, size: int, start: int) -> Iterator[Raw
             break
         except csv.Error as error:
             reason, record = _csv_reason(error), []
-        line, before = before + 1, reader.line_num
+        line, before = before + 1, first - 1 + reader.line_num
         if lines.flawed:
             reason = lines.flaw(line, before) or reason
         if not record and reason is None:
@@ -105,6 +137,7 @@ def _csv_reason(error: csv.Error) -> str:
 
 
 def _finished(raw: Raw, cells: list[list[str]], picked: dict[str, int], end: int) -> Raw:
-    raw.columns = {name: [record[at] for record in cells] for name, at in picked.items()}
+    columns = list(zip(*cells, strict=True))
+    raw.columns = {name: list(columns[at]) if columns else [] for name, at in picked.items()}
     raw.end = end
     return raw

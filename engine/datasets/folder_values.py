@@ -85,9 +85,12 @@ def check_column(kind: ColumnKind, name: str, values: list[Any], bad: dict[int, 
     elif kind in ("optional id", "corpus"):
         _each(name, values, bad, lambda value: None if value is None else id_reason(value))
     elif kind == "numeric":
-        _each(name, values, bad, number_reason)
+        if not all(map(math.isfinite, (value for value in values if value is not None))):
+            _each(name, values, bad, number_reason)
     elif kind == "time":
-        _each(name, values, bad, lambda value: time_reason(value, limit))
+        there = values if None not in values else [value for value in values if value is not None]
+        if there and (min(there) < 0 or max(there) > limit):
+            _each(name, values, bad, lambda value: time_reason(value, limit))
 
 
 def _each(name: str, values: list[Any], bad: dict[int, str], reason_of: Callable[[Any], str | None]) -> None:
