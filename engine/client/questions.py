@@ -130,8 +130,8 @@ def new_item(
 ) -> Answer:
     """Items related to a brand-new one, from its features and its first saves; no retraining, no rebuild.
 
-    From now on the new item comes up in this client's answers too. It is not written to the graph: `add_items` and
-    `add_saves` do that, and an item that is in the graph needs no description here.
+    From now on the new item comes up in this client's answers by "pinsage" and in home feeds too. It is not written to the
+    graph: `add_items` and `add_saves` do that, and an item that is in the graph needs no description here.
 
     Args:
         fields: field name -> value, as in `add_items`.
