@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _NORM_TOLERANCE = 1e-3
 _BLOCK = 65_536
+_DELTA_QUERIES = 64
+"""A delta is measured with fewer queries than a full build: each is a pass over all vectors."""
 _VALIDATION = "validation"
 _LEARNED = ("pinsage", "blend")
 """The methods that a build learns; how the others do says something about the graph, not about the build."""
@@ -153,7 +155,7 @@ def advanced_index(
     if not len(rows):
         return index, 1.0
     moved = np.asarray(changed, np.int64)[live[changed]]
-    half = max(1, gate.queries // 2)
+    half = max(1, min(gate.queries, _DELTA_QUERIES) // 2)
     queries = vectors[np.concatenate([_evenly(rows, half), _evenly(moved, half)])]
     reached = sampled_recall(index, vectors, rows, queries, gate.k)
     most = BREADTH_FACTOR * URGENT_FACTOR * index.hnsw.config.ef

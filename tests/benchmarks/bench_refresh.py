@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -40,12 +38,13 @@ from engine.refresh.advance import Network, advance, begin
 from engine.refresh.build import Parts, publish_generation
 from engine.refresh.delta import Delta, write_delta
 from engine.refresh.gate import GateConfig
+from engine.refresh.model import INDEX
 from engine.refresh.state import State
 from engine.registry import Registry
 from engine.serving import layout
 from engine.serving.live import open_view
 from engine.serving.view import View
-from tests.benchmarks.untrained import QUICK_INDEX, now, untrained_model
+from tests.benchmarks.untrained import now, untrained_model
 
 GATE = GateConfig(ann_recall=0.3)
 """Vectors of an untrained model lie close together: an index that found more of them would take longer than a real one."""
@@ -107,7 +106,7 @@ def make_world(home: Path, items: int, contexts: int, edges: int, threads: int) 
     parts = Parts(snapshot, now(), begun.vectors, folders={layout.MODEL: model}, write_state=begun.write)
     started, cpu = time.perf_counter(), time.process_time()
     registry = Registry.open(f"sqlite:///{home / 'registry.sqlite'}")
-    publish_generation(registry, home / "generations", parts, index=replace(QUICK_INDEX, threads=threads), gate=GATE)
+    publish_generation(registry, home / "generations", parts, index=replace(INDEX, threads=threads), gate=GATE)
     indexed, indexed_cpu = time.perf_counter() - started, time.process_time() - cpu
     registry.close()
     shutil.rmtree(work)
@@ -210,7 +209,8 @@ def refresh(home: Path, case: Case, threads: int) -> dict[str, Any]:
     warm = apply_changes(view.snapshot, changes(view.snapshot, Case(1, "spread", 0.0), 99), home / "snapshots" / "warm")
     advance(state, warm, network, Limits())
     shutil.rmtree(home / "snapshots" / "warm")
-    before = _resident()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _memory("VmRSS")
     told = changes(view.snapshot, case, 5)
     started, cpu, took = time.perf_counter(), time.process_time(), {}
     last = started
@@ -225,9 +225,10 @@ def refresh(home: Path, case: Case, threads: int) -> dict[str, Any]:
     advanced = advance(state, applied, network, Limits(epsilon=case.epsilon))
     done("walk and embed")
     delta = Delta(applied.snapshot, now(), advanced.rows, advanced.vectors, advanced.write)
-    made = write_delta(registry, view, delta, home / "generations", index=QUICK_INDEX, gate=GATE)
+    made = write_delta(registry, view, delta, home / "generations", index=INDEX, gate=GATE)
     done("write and publish")
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    peak = _memory("VmHWM")
     opened = time.perf_counter()
     again = open_view(made, reader)
     opening = time.perf_counter() - opened
@@ -240,7 +241,7 @@ def refresh(home: Path, case: Case, threads: int) -> dict[str, Any]:
         "counts": advanced.counts,
         "plan": str(advanced.plan),
         "certificate": advanced.certificate.largest,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": peak,
         "before": before,
         "data": _size(view),
         "recall": made.metrics["ann_recall"],
@@ -253,8 +254,10 @@ def refresh(home: Path, case: Case, threads: int) -> dict[str, Any]:
     return found
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _memory(name: str) -> int:
+    """A figure of this process in bytes; pages of mapped files count while they are in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def _size(view: View) -> int:
