@@ -1,4 +1,4 @@
-"""`engine changes`: what happened in the graph past a rev."""
+"""`engine changes` and `engine reconcile`: what happened in the graph past a rev, and what happened there unseen."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(changes)
+    """Add the commands."""
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(changes)
+    group.command()(compact)
+    app.add_typer(group, name="changes")
+    app.command()(reconcile)
 
 
 def changes(
-    since: Annotated[int, typer.Option(min=0, help="Show what is newer than this rev.")],
+    context: typer.Context,
+    since: Annotated[int | None, typer.Option(min=0, help="Show what is newer than this rev.")] = None,
     until: Annotated[int | None, typer.Option(min=0, help="The last rev to show; the newest when not given.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="End with the rev in which so many are reached.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
@@ -26,6 +31,10 @@ def changes(
     """Print the changes of the graph, oldest first; the last rev printed is the next --since."""
     from engine.client import Engine
 
+    if context.invoked_subcommand is not None:
+        return
+    if since is None:
+        raise typer.BadParameter("say from where: --since REV")
     count, last = 0, since
     with Engine() as engine:
         for change in engine.changes(since, until, limit=limit):
@@ -33,6 +42,35 @@ def changes(
             count, last = count + 1, change.rev
     if not as_json:
         typer.echo(f"{count:,} {'change' if count == 1 else 'changes'}; go on with: engine changes --since {last}")
+
+
+def compact(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Remove the marks of removed nodes and edges that every reader and every kept generation has passed."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        gone = engine.compact_changes()
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(gone)))
+        return
+    typer.echo(
+        f"{gone.tombstones:,} tombstones and {gone.commits:,} commit times are gone; the feed reaches back to rev {gone.rev}"
+    )
+
+
+def reconcile(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Compare the whole graph with what serves, and stamp what other programs changed, so that the next refresh sees it."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        found = engine.reconcile(cause="command line")
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(found)))
+        return
+    for kind, one in found.found.items():
+        typer.echo(f"{kind:12} {one.new:,} new, {one.changed:,} changed, {one.gone:,} gone")
+    stamped = "nothing differs" if found.rev is None else f"stamped up to rev {found.rev}"
+    typer.echo(f"{found.nodes:,} nodes and {found.edges:,} edges compared with rev {found.since}: {stamped}")
 
 
 def _json(change: Change) -> str:

@@ -9,6 +9,7 @@
 | `operations` | list generations, compare, roll back, collect garbage |
 | `shadow` | let a candidate answer beside what serves, promote it |
 | `forgetting` | forget nodes, show the receipts |
+| `upkeep` | find what others changed in the graph, compact the change feed |
 | `inspect` | what there is, what serves, any named query |
 
 Each call is a function whose first argument is the engine, and each opens what it needs from `engine.opened`. Nothing heavy

@@ -15,6 +15,7 @@ from engine.client import (
     refreshing,
     scheduling,
     shadow,
+    upkeep,
     writes,
 )
 from engine.client.opened import Opened
@@ -137,6 +138,10 @@ class Engine:
     forget = forgetting.forget
     receipts = forgetting.receipts
     receipt = forgetting.receipt
+
+    # The change feed's upkeep
+    reconcile = upkeep.reconcile
+    compact_changes = upkeep.compact_changes
 
     # What there is
     cypher = inspect.cypher

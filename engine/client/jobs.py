@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from engine.errors import TrainingError
+from engine.errors import GraphUnavailableError, TrainingError
 from engine.registry import Job
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
         Job.CANARY: lambda cause: canary(engine, cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
         Job.GC: lambda cause: collect(engine, cause),
+        Job.RECONCILE: lambda cause: engine.reconcile(cause=cause),
     }
 
 
@@ -61,9 +63,11 @@ def canary(engine: Engine, cause: str) -> None:
 
 
 def collect(engine: Engine, cause: str) -> None:
-    """Delete generations that are not kept, and the rows of old runs that had nothing to do."""
+    """Delete generations that are not kept, rows of old runs that had nothing to do, and changes that all readers have passed."""
     engine.collect_garbage(cause=cause)
     engine.registry.runs.prune(datetime.now(UTC) - IDLE_KEPT)
+    with contextlib.suppress(GraphUnavailableError):
+        engine.compact_changes()
 
 
 def retrain(engine: Engine, cause: str) -> None:

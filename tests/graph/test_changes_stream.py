@@ -93,14 +93,14 @@ def test_the_command_prints_lines_or_json_and_where_to_go_on(
         monkeypatch.setenv(f"ENGINE_{name}", str(value))
     app = typer.Typer()
     changes.register(app)
-    shown = CliRunner().invoke(app, ["--since", "3"]).stdout.splitlines()
+    shown = CliRunner().invoke(app, ["changes", "--since", "3"]).stdout.splitlines()
     assert sorted(line.split()[:3] for line in shown[:-1]) == [
         ["4", "+", "contexts"],
         ["4", "+", "saves"],
         ["4", "+", "saves"],
     ]
     assert shown[-1] == "3 changes; go on with: engine changes --since 4"
-    lines = CliRunner().invoke(app, ["--since", "0", "--limit", "1", "--json"]).stdout.splitlines()
+    lines = CliRunner().invoke(app, ["changes", "--since", "0", "--limit", "1", "--json"]).stdout.splitlines()
     assert json.loads(lines[0]) | {"id": "a"} == json.loads(lines[0]) | {
         "rev": 1,
         "op": "set",

@@ -8,12 +8,25 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from engine.client import indexes, inspect, models, operations, questions, refreshing, scheduling, shadow, writes
+from engine.client import (
+    forgetting,
+    indexes,
+    inspect,
+    models,
+    operations,
+    questions,
+    refreshing,
+    scheduling,
+    shadow,
+    upkeep,
+    writes,
+)
 from engine.settings import Settings
 
 
 @pytest.mark.parametrize(
-    "module", [writes, models, refreshing, indexes, scheduling, questions, operations, shadow, inspect]
+    "module",
+    [writes, models, refreshing, forgetting, upkeep, indexes, scheduling, questions, operations, shadow, inspect],
 )
 def test_engine_lists_every_call_of_the_clients_modules(module):
     own = {name: call for name, call in vars(module).items() if getattr(call, "__module__", "") == module.__name__}
