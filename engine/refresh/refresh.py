@@ -20,7 +20,7 @@ from pathlib import Path
 
 from engine.embedding.bounds import Certificate
 from engine.embedding.kept import EXACT, Limits
-from engine.errors import ChangesGoneError, NotReadyError
+from engine.errors import ChangesGoneError, CorruptFileError, NotReadyError
 from engine.files import read_manifest
 from engine.graph.changes import Changes, collect_changes
 from engine.graph.connection import Graph
@@ -183,8 +183,7 @@ class _Work:
         """What changed; None where only the whole graph can tell."""
         snapshot, mapping = self.view.snapshot, self.settings.graph.mapping
         assert snapshot.path is not None
-        if State.open(self.view.folder) is None:
-            log.info("%s keeps nothing to go on from", self.view.origin.generation)
+        if not self._keeps():
             return None
         if read_manifest(snapshot.path, what="snapshot").get("mapping") != mapping_digest(mapping):
             log.info("the mapping of the graph is another one than %s was built with", self.view.origin.generation)
@@ -197,6 +196,18 @@ class _Work:
                 return None
         self.on_step(f"{len(changes):,} changes are read")
         return changes
+
+    def _keeps(self) -> bool:
+        """Whether the generation keeps what a refresh goes on from, whole."""
+        try:
+            state = State.open(self.view.folder)
+            if state is not None:
+                state.check()
+                return True
+            log.info("%s keeps nothing to go on from", self.view.origin.generation)
+        except CorruptFileError as error:
+            log.warning("%s", error.message)
+        return False
 
     def _nothing(self, changes: Changes) -> bool:
         if len(changes):

@@ -28,11 +28,13 @@ from engine.arrays import open_array, patch_from, rows_of
 from engine.embedding.bounds import ACCOUNT, UNKNOWN
 from engine.embedding.kept import Kept
 from engine.errors import CorruptFileError
-from engine.files import write_json
+from engine.files import read_manifest, sha256_file, write_json
 from engine.serving import layout
 from engine.types import IndexArray, KeyArray
 
 FORMAT = 1
+CHECKED_BYTES = 1 << 26
+"""Files up to this size are compared by checksum before each refresh."""
 STATE, IDX, WEIGHT, FOOTPRINTS, ACCOUNTS = "state.json", "idx", "weight", "footprints", "accounts"
 
 
@@ -74,6 +76,22 @@ class State:
             return State(generation, rows_of(path.parent, ACCOUNTS), str(facts["relation"]), int(facts["layers"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"state {path}: unreadable ({error})") from error
+
+    def check(self) -> None:
+        """Compare the files with the generation's manifest: their sizes, and the checksums of all but the largest, which are
+        as old as the lineage and would take seconds; `engine refresh --verify` compares those too.
+
+        Raises:
+            CorruptFileError: a file is missing, short or altered.
+        """
+        for name, entry in read_manifest(self.folder, what="generation")["files"].items():
+            if not name.startswith(f"{layout.STATE}/"):
+                continue
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != entry["bytes"]:
+                raise CorruptFileError(f"generation {self.folder}: {name} is missing or has the wrong size")
+            if entry["bytes"] <= CHECKED_BYTES and sha256_file(path) != entry["sha256"]:
+                raise CorruptFileError(f"generation {self.folder}: {name} does not match its checksum")
 
     def kept(self, rows: int) -> Kept:
         """The arrays, private and with room for all rows; those past N were never embedded.
