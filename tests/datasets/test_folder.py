@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from engine.datasets.folder import DatasetFolder
 from engine.datasets.folder_write import write_dataset
-from engine.errors import DataError, InputError, RejectsError, UnknownNameError
+from engine.errors import DataError, DiskFullError, InputError, RejectsError, UnknownNameError
 
 IDS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=30)
 ITEMS = "item_id,title,price\na,x,1\nb,y,2\n"
@@ -328,6 +329,18 @@ def test_writing_again_replaces_the_set_and_takes_parts(tmp_path: Path) -> None:
     assert len(tables.items["item_id"]) == 6
     assert tables.users == {}
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_disk_too_small_for_a_data_set_leaves_none(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.decode().strip()}")
+    try:
+        with pytest.raises(DiskFullError, match=r"no space left on the disk while writing .*big"):
+            write_dataset(tmp_path / "big", "big", items={"item_id": [f"item-{k}" for k in range(20_000)]})
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_checking_takes_the_same_memory_for_eight_times_the_edges(tmp_path: Path) -> None:
