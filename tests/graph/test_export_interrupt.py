@@ -1,0 +1,65 @@
+"""What an export leaves behind when somebody presses Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.datasets.folder import DatasetFolder
+from engine.datasets.folder_write import write_dataset
+from engine.graph import snapshot_export
+from engine.graph.connection import Graph
+from engine.graph.ingest import ingest
+from engine.graph.snapshot_export import export_snapshot
+from engine.graph.snapshot_parts import PartStore
+from engine.settings import Settings
+
+pytestmark = pytest.mark.graph
+
+
+def edges(count: int, path: Path) -> DatasetFolder:
+    rng = np.random.default_rng(0)
+    return write_dataset(
+        path,
+        "edges",
+        items={"item_id": [f"i{k}" for k in range(50)]},
+        contexts={"context_id": [f"c{k}" for k in range(20)]},
+        saves={
+            "context_id": [f"c{k}" for k in rng.integers(0, 20, count)],
+            "item_id": [f"i{k}" for k in rng.integers(0, 50, count)],
+            "time": np.arange(count),
+        },
+    )
+
+
+def test_ctrl_c_in_an_export_keeps_its_parts_and_the_next_one_goes_on(
+    graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_export, "EDGES_A_PART", 100)
+    ingest(graph, settings, edges(2_000, tmp_path / "d"))
+    save, saved = PartStore.save, []
+
+    def interrupted(self: PartStore, name: str, part: Any) -> None:
+        save(self, name, part)
+        saved.append(name)
+        if sum(done.startswith("saves") for done in saved) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartStore, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export_snapshot(graph, settings)
+    (parts,) = (settings.home / "snapshots").iterdir()
+    assert parts.name.startswith(".parts-")
+    kept = {path.stem for path in parts.glob("saves-*")}
+    assert len(kept) >= 3
+    fetched: list[str] = []
+    monkeypatch.setattr(PartStore, "save", lambda self, name, part: (fetched.append(name), save(self, name, part)))
+    assert export_snapshot(graph, settings).relations.saves.num_edges == 2_000
+    assert not kept & set(fetched)
+    assert not parts.exists()
