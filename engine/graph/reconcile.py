@@ -24,7 +24,6 @@ from engine.graph.reconcile_edges import EdgeComparer, EdgeFindings, edge_block
 from engine.graph.reconcile_nodes import NodeComparer
 from engine.graph.snapshot import NO_TIME, Relation, Snapshot
 from engine.graph.snapshot_columns import NodeTable
-from engine.graph.snapshot_parts import balanced
 from engine.graph.state import next_rev, read_state
 from engine.hashing import salted_digest
 from engine.progress import progress
@@ -162,7 +161,7 @@ class _Work:
                 source, target = ENDS[kind]
                 comparer = EdgeComparer(self.relations[kind].forward, self.tables[target], self.snapshot.watermark)
                 weights = handles[source][kind]
-                cut = [part.tolist() for part in balanced(handles[source]["handles"], weights, EDGES_A_PART)]
+                cut = [part.tolist() for part in _balanced(handles[source]["handles"], weights, EDGES_A_PART)]
                 for row in self._stream(f"reconcile/edges/{kind}", {"parts": cut}):
                     ends = (
                         self.nodes[end].rows_of(np.array(row[name], dtype=np.int64))
@@ -217,7 +216,7 @@ class _Work:
         return rows
 
     def _handles(self, kind: str) -> dict[str, NDArray[np.int64]]:
-        query = load_queries()[f"snapshot/{kind[:-1]}_handles"]
+        query = load_queries()[f"reconcile/{kind[:-1]}_handles"]
         blocks = list(self.graph.stream(query.render(self.mapping), query.arguments({})))
         names = query.columns[1:]
         return {
@@ -232,3 +231,12 @@ class _Work:
 
 def _chunks(values: list[Any]) -> Iterator[list[Any]]:
     return (values[at : at + STAMPS] for at in range(0, len(values), STAMPS))
+
+
+def _balanced(handles: NDArray[np.int64], weights: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    """Cut handles into runs of about `size` in total weight; handles that weigh nothing are left out."""
+    handles, weights = handles[weights > 0], weights[weights > 0]
+    if not len(handles):
+        return
+    number = (np.cumsum(weights) - weights) // size
+    yield from np.split(handles, np.flatnonzero(np.diff(number)) + 1)
