@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The receipts of what was forgotten.")
     group.command("list")(receipts)
     group.command()(show)
+    group.command()(close)
     app.add_typer(group, name="receipts")
 
 
@@ -28,7 +29,7 @@ def forget(
     ids: Annotated[list[str], typer.Argument(help="Ids of that kind.")],
     as_json: AsJson = False,
 ) -> None:
-    """Remove nodes from the graph and out of all answers, so that nothing names them any more."""
+    """Remove nodes from the graph, all answers and every kept folder, so that nothing names them any more."""
     from engine.client import Engine
 
     with Engine() as engine:
@@ -63,6 +64,15 @@ def show(
     with Engine() as engine:
         found = engine.receipt(number)
     _print((found,), as_json)
+
+
+def close(as_json: AsJson = False) -> None:
+    """Go on with what could not be completed: purge every kept folder, look, and close the open receipts."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        found = engine.close_receipts(cause="command line")
+    _print(found, as_json)
 
 
 def _print(found: tuple[Receipt, ...], as_json: bool) -> None:

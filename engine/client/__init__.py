@@ -8,7 +8,7 @@
 | `questions` | related items, feeds, new items, clusters |
 | `operations` | list generations, compare, roll back, collect garbage |
 | `shadow` | let a candidate answer beside what serves, promote it |
-| `forgetting` | forget nodes, show the receipts |
+| `forgetting` | forget nodes, show and close the receipts |
 | `upkeep` | find what others changed in the graph, compact the change feed |
 | `inspect` | what there is, what serves, any named query |
 

@@ -138,6 +138,7 @@ class Engine:
     forget = forgetting.forget
     receipts = forgetting.receipts
     receipt = forgetting.receipt
+    close_receipts = forgetting.close_receipts
 
     # The change feed's upkeep
     reconcile = upkeep.reconcile

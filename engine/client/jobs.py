@@ -26,6 +26,7 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
         Job.RETRAIN: lambda cause: retrain(engine, cause),
         Job.GC: lambda cause: collect(engine, cause),
         Job.RECONCILE: lambda cause: engine.reconcile(cause=cause),
+        Job.RECEIPTS: lambda cause: engine.close_receipts(cause=cause),
     }
 
 

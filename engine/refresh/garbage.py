@@ -28,7 +28,7 @@ def collect_garbage(registry: Registry, home: Path, keep: GenerationSettings) ->
     Leftovers are only looked for while nobody builds or refreshes, under both leases: what a running process has just
     written is no leftover.
     """
-    bin_ = _Bin()
+    bin_ = Bin()
     deleted, abandoned, left = [], [], None
     for generation in doomed(registry.generations.list(), keep, _shadow(registry)):
         try:
@@ -44,8 +44,8 @@ def collect_garbage(registry: Registry, home: Path, keep: GenerationSettings) ->
             registry.leases.hold(BUILDING, wait_s=_WAIT_S),
             registry.leases.hold(REFRESHING, wait_s=_WAIT_S),
         ):
-            abandoned = _give_up(registry)
-            _leftovers(registry, home, bin_)
+            abandoned = give_up(registry)
+            leftovers(registry, home, bin_)
     except LeaseHeldError as error:
         left = f"leftovers stay for the next time: {error.message}"
     return Collection(tuple(deleted), tuple(abandoned), tuple(bin_.folders), bin_.freed_bytes, left)
@@ -82,7 +82,7 @@ def _shadow(registry: Registry) -> str | None:
     return None if running is None else running.generation
 
 
-def _give_up(registry: Registry) -> list[str]:
+def give_up(registry: Registry) -> list[str]:
     """Under the leases nobody makes a generation any more: those that are being made are dead."""
     dead = [one.id for one in registry.generations.list() if one.state is GenerationState.BUILDING]
     for generation_id in dead:
@@ -90,21 +90,22 @@ def _give_up(registry: Registry) -> list[str]:
     return dead
 
 
-def _leftovers(registry: Registry, home: Path, bin_: _Bin) -> None:
+def leftovers(registry: Registry, home: Path, bin_: Bin) -> None:
+    """Remove what no generation refers to any more. Only under both leases."""
     known = registry.generations.list()
     for generation in known:
         if generation.state is GenerationState.FAILED:
             bin_.remove(generation.path)
-    for folder in _folders(home / "generations", ".*.tmp"):
+    for folder in folders_in(home / "generations", ".*.tmp"):
         bin_.remove(folder)
     gone = (GenerationState.FAILED, GenerationState.DELETED)
     wanted = {one.snapshot_path for one in known if one.state not in gone}
     given_up = {one.snapshot_path for one in known} - wanted
-    for snapshot in _folders(home / "snapshots", "*"):
+    for snapshot in folders_in(home / "snapshots", "*"):
         if snapshot not in wanted and (snapshot in given_up or _is_old(snapshot)):
             bin_.remove(snapshot)
-    snapshots = {folder.name for folder in _folders(home / "snapshots", "*")}
-    for model in _folders(home / "models", "*"):
+    snapshots = {folder.name for folder in folders_in(home / "snapshots", "*")}
+    for model in folders_in(home / "models", "*"):
         # Only by its snapshot is it found again; each generation holds a copy of its own.
         if not model.name.startswith(tuple(f"{name}-" for name in snapshots)):
             training = registry.trainings.find(model)
@@ -113,7 +114,8 @@ def _leftovers(registry: Registry, home: Path, bin_: _Bin) -> None:
             bin_.remove(model)
 
 
-def _folders(parent: Path, pattern: str) -> Iterable[Path]:
+def folders_in(parent: Path, pattern: str) -> Iterable[Path]:
+    """The folders right below one, hidden ones only where the pattern says so."""
     return sorted(path for path in parent.resolve().glob(pattern) if path.is_dir())
 
 
@@ -121,7 +123,7 @@ def _is_old(folder: Path) -> bool:
     return folder.stat().st_mtime < time.time() - LEFT_AFTER_S
 
 
-class _Bin:
+class Bin:
     """Where folders go, and how much room that made."""
 
     def __init__(self) -> None:

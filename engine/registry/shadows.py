@@ -5,7 +5,7 @@ Knows rows; asks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -183,6 +183,19 @@ class Shadows:
             numbers = session.scalars(select(ShadowSampleRow.number).where(ShadowSampleRow.at < before)).all()
             session.execute(delete(ShadowSampleRow).where(ShadowSampleRow.at < before))
             return len(numbers)
+
+    def forget(self, ids: Collection[str]) -> int:
+        """Delete the samples that name one of these ids; how many."""
+        named = set(ids)
+        with self._database.alone() as session:
+            rows = [
+                row
+                for row in session.scalars(select(ShadowSampleRow))
+                if named & {*row.live_ids, *row.shadow_ids} or any(node_id in row.question for node_id in named)
+            ]
+            for row in rows:
+                session.delete(row)
+            return len(rows)
 
     def _stop(self, session: Session) -> ShadowRow | None:
         row = _running(session)
