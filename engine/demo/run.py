@@ -32,7 +32,7 @@ from engine.graph.state import read_state
 from engine.serving.view import View
 from engine.settings import Settings
 
-FORMAT = 2
+FORMAT = 3
 """Of the stages: a newer demo does not take over what an older one left."""
 PAIRS = 2_000
 EDGES = ("saves", "interactions", "follows")
@@ -73,15 +73,13 @@ class Runner:
         world = self._step("World", self._make_world(), _told_world)
         loaded = self._step("Graph", self._load(world), _told_load)
         self._step("Model", self._build(loaded), _told_build)
+        played = self._step("Changes", self._play(), lambda r: "a pin came and a board was forgotten; told below")
         view = self._engine.view()
         compared = self._step(
             "Comparison", self._compare(view), lambda r: f"{len(r['metrics'])} methods on {r['pairs']:,} held-out saves"
         )
         drawn = self._step("Pictures", self._draw(view, compared), lambda r: "map, metrics, degrees, training")
-        played = self._step(
-            "Changes", self._play(view), lambda r: "a pin came, a board was forgotten, refreshed, rolled back"
-        )
-        story = self._tell(self._engine.view(), world, compared, SecondAct.from_json(played))
+        story = self._tell(view, world, compared, SecondAct.from_json(played))
         report = self._folder / "report.html"
         write(report, render(story, Pictures(**json.loads((self._folder / drawn["file"]).read_text()))))
         show(story, report, self._console)
@@ -127,7 +125,7 @@ class Runner:
         return read_state(self._engine.graph).rev
 
     def _build(self, loaded: dict[str, Any]) -> Stage:
-        known = {one.id for one in self._engine.generations() if one.state == "published"}
+        known = {one.id for one in self._engine.generations()}
         return self._stages.run(
             "model",
             {"format": FORMAT, "rev": loaded["rev"], "config": asdict(self._config), "training": TRAINING},
@@ -157,12 +155,13 @@ class Runner:
         inputs = {"format": FORMAT, "generation": view.origin.generation, "metrics": compared["metrics"]}
         return self._stages.run("pictures", inputs, work, holds=lambda _: path.is_file())
 
-    def _play(self, view: View) -> Stage:
+    def _play(self) -> Stage:
+        view = self._engine.view()
         return self._stages.run(
             "changes",
-            {"format": FORMAT, "generation": view.origin.generation},
+            {"format": FORMAT, "config": asdict(self._config)},
             lambda: play(self._engine, view, DatasetFolder.open(self._world / "arrivals")),
-            holds=lambda _: True,
+            holds=lambda result: result["last"]["generation"] == view.origin.generation,
         )
 
     def _pictures(self, view: View, compared: dict[str, Any]) -> Pictures:

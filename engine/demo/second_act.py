@@ -1,4 +1,4 @@
-"""The demo's second act: the graph changes, a refresh follows, the same query answers otherwise, and a rollback undoes it.
+"""The demo's second act: a pin comes, a refresh follows, a rollback undoes it; a board is forgotten, and nothing brings it back.
 
 Asks the engine only; what it returns is JSON-able, so that it happens once and is told again by later runs.
 """
@@ -45,10 +45,11 @@ class SecondAct:
     Attributes:
         query, newcomer, board: titles of the pin that is asked about, of the new one, and of the board that is forgotten.
         boards: that the new pin is saved to.
-        before, after, undone: the same query before the changes, after the refresh, and after the rollback.
-        plan, counts: of the refresh; `seconds` from the last change to its answer.
-        receipt: of the forgotten board: its number, the rev that removed it, and its digest.
-        left: how often the board is still found: in the graph, and among the boards of the refreshed generation.
+        before, after, undone, last: the same query before the change, after the refresh, after the rollback, and after the
+            board was forgotten.
+        plan, counts: of the refresh; `seconds` from the change to its answer.
+        receipt: of the forgotten board: its number, state, the rev that removed it, and its digest.
+        left: how often the board is still found: in the graph, and in the generation that serves then.
     """
 
     query: str
@@ -58,6 +59,7 @@ class SecondAct:
     before: Answered
     after: Answered
     undone: Answered
+    last: Answered
     plan: str
     counts: dict[str, Any]
     seconds: float
@@ -69,13 +71,13 @@ class SecondAct:
         """Read what `play` returned."""
         answers = {
             name: Answered(**{**told[name], "titles": tuple(told[name]["titles"])})
-            for name in ("before", "after", "undone")
+            for name in ("before", "after", "undone", "last")
         }
         return SecondAct(**{**told, **answers, "boards": tuple(told["boards"])})
 
 
 def play(engine: Engine, view: View, arrivals: DatasetFolder) -> dict[str, Any]:
-    """Write a pin and its saves, forget a board, refresh, ask, roll back, ask again.
+    """Write a pin and its saves, refresh, ask, roll back, ask; forget a board, which embeds the graph anew, and ask again.
 
     Args:
         view: what serves, before any of it.
@@ -93,16 +95,18 @@ def play(engine: Engine, view: View, arrivals: DatasetFolder) -> dict[str, Any]:
     before = ask(engine, query, row["item_id"])
     engine.add_items([row])
     engine.add_saves(saves)
-    (receipt,) = engine.forget("context", board)
     started = time.monotonic()
     refreshed = engine.refresh()
     after = ask(engine, query, row["item_id"])
     seconds = time.monotonic() - started
-    left = {
-        "graph": len(engine.cypher("inspect/context", context_id=board)),
-        after.generation: int((engine.view().contexts.index_of([board]) >= 0).sum()),
-    }
     engine.rollback(view.origin.generation)
+    undone = ask(engine, query, row["item_id"])
+    (receipt,) = engine.forget("context", board)
+    last = ask(engine, query, row["item_id"])
+    left = {
+        "the graph": len(engine.cypher("inspect/context", context_id=board)),
+        last.generation: int((engine.view().contexts.index_of([board]) >= 0).sum()),
+    }
     titles = view.contexts.fields["title"].values
     named = view.contexts.index_of([*boards, board])
     names = [str(titles[int(at)].as_py()) for at in named]
@@ -114,11 +118,12 @@ def play(engine: Engine, view: View, arrivals: DatasetFolder) -> dict[str, Any]:
             boards=tuple(names[:-1]),
             before=before,
             after=after,
-            undone=ask(engine, query, row["item_id"]),
+            undone=undone,
+            last=last,
             plan=refreshed.plan,
             counts=refreshed.counts,
             seconds=seconds,
-            receipt={"number": receipt.number, "rev": receipt.rev, "digest": receipt.digest},
+            receipt={"number": receipt.number, "state": receipt.state, "rev": receipt.rev, "digest": receipt.digest},
             left=left,
         )
     )

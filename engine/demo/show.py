@@ -129,17 +129,25 @@ def _second(told: SecondAct, console: Console) -> None:
     console.print(
         Text.assemble(("written    ", quiet), told.newcomer, (f"   saved to {', '.join(told.boards)}", quiet))
     )
+    console.print(Text.assemble(("refreshed  ", quiet), f"{told.seconds:.1f} s from the change to the answer"))
+    console.print(Text(f"           {told.plan}", style=quiet))
     console.print(
         Text.assemble(
             ("forgotten  ", quiet),
             f"the board {told.board}",
-            (f"   receipt {told.receipt['number']}: gone at rev {told.receipt['rev']}; ", quiet),
+            (
+                f"   receipt {told.receipt['number']} ({told.receipt['state']}): gone at rev {told.receipt['rev']}; ",
+                quiet,
+            ),
             (", ".join(f"{count} left in {where}" for where, count in told.left.items()), quiet),
         )
     )
-    console.print(Text.assemble(("refreshed  ", quiet), f"{told.seconds:.1f} s from the last change to the answer"))
-    console.print(Text(f"           {told.plan}", style=quiet))
-    times = (("before", told.before), ("after the refresh", told.after), ("after a rollback", told.undone))
+    times = (
+        ("before", told.before),
+        ("refreshed", told.after),
+        ("rolled back", told.undone),
+        ("board forgotten", told.last),
+    )
     table = _table(*(f"{name}, {answer.generation}" for name, answer in times))
     for place in range(SHOWN):
         cells = []

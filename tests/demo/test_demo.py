@@ -91,9 +91,11 @@ def test_the_demo_goes_from_nothing_to_answers_and_a_second_run_changes_nothing(
     assert (second.undone.generation, second.undone.place) == (second.before.generation, None)
     assert second.undone.titles == second.before.titles
     assert second.after.generation not in (second.before.generation, None)
+    assert second.last.place is not None
     assert set(second.left.values()) == {0}
     with Engine(settings) as engine:
-        assert engine.receipt(second.receipt["number"]).rev == second.receipt["rev"]
+        receipt = engine.receipt(second.receipt["number"])
+    assert (receipt.state, receipt.digest) == ("complete", second.receipt["digest"])
 
     html = first.report.read_text()
     assert set(Pictures(html).found) == {"map", "metrics", "degrees", "training"}
