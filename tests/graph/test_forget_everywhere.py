@@ -47,7 +47,9 @@ def test_no_file_answer_or_node_tells_of_what_was_forgotten(engine: Engine, sett
     row = engine.view().item_row("pin-to-forget")
     patterns = (key64("pin-to-forget").to_bytes(8, "little"), np.asarray(engine.view().vectors[row]).tobytes())
     words = b"pin-to-forget"
-    assert {"vectors.values.npy", "items.key.npy"} <= set(holding(engine, *patterns))
+    names = set(holding(engine, *patterns))
+    assert "items.key.npy" in names
+    assert any(name.startswith("vectors.") for name in names)
     assert holding(engine, words)
     with pytest.raises(UnknownNodeError, match="no item 'nobody'"):
         engine.forget("item", ["pin-to-forget", "nobody"])
