@@ -50,10 +50,14 @@ def test_ctrl_c_in_an_export_keeps_its_parts_and_the_next_one_goes_on(
         if sum(done.startswith("saves") for done in saved) == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(PartStore, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            export_snapshot(graph, settings)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(PartStore, "save", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                export_snapshot(graph, settings)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     (parts,) = (settings.home / "snapshots").iterdir()
     assert parts.name.startswith(".parts-")
     kept = {path.stem for path in parts.glob("saves-*")}
