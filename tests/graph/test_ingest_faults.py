@@ -1,0 +1,126 @@
+"""What a load and an export leave behind when the disk is full, the server vanishes or somebody presses Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from cut_proxy import Proxy
+
+from engine.datasets.folder import DatasetFolder
+from engine.datasets.folder_write import write_dataset
+from engine.errors import DiskFullError, GraphUnavailableError
+from engine.graph import connection, snapshot_export
+from engine.graph.connection import Graph
+from engine.graph.ingest import ingest
+from engine.graph.snapshot_export import export_snapshot
+from engine.graph.snapshot_parts import PartStore
+from engine.settings import Settings
+
+pytestmark = pytest.mark.graph
+
+
+def edges(count: int, path: Path) -> DatasetFolder:
+    rng = np.random.default_rng(0)
+    return write_dataset(
+        path,
+        "edges",
+        items={"item_id": [f"i{k}" for k in range(50)]},
+        contexts={"context_id": [f"c{k}" for k in range(20)]},
+        saves={
+            "context_id": [f"c{k}" for k in rng.integers(0, 20, count)],
+            "item_id": [f"i{k}" for k in rng.integers(0, 50, count)],
+            "time": np.arange(count),
+        },
+    )
+
+
+def saves_in(graph: Graph) -> int:
+    return int(graph.read("MATCH ()-[s:SAVED]->() RETURN count(s) AS n")[0]["n"])
+
+
+@contextmanager
+def small_disk(at: Path, kilobytes: int) -> Iterator[None]:
+    at.mkdir(exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(at)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(at)], check=True)
+
+
+def test_a_disk_too_small_to_check_a_set_is_one_error_and_nothing_is_written(
+    graph: Graph, settings: Settings, tmp_path: Path
+) -> None:
+    data = edges(20_000, tmp_path / "d")
+    with small_disk(settings.home, 256):
+        with pytest.raises(DiskFullError, match=r"no space left on the disk while writing .*tmp"):
+            ingest(graph, settings, data)
+        assert list((settings.home / "tmp").iterdir()) == []
+    assert graph.read("MATCH (n:Item) RETURN count(n) AS n")[0]["n"] == 0
+    assert ingest(graph, settings, data).changed["saves"] == 20_000
+
+
+def test_a_server_that_vanishes_while_loading_is_one_error_and_the_load_goes_on_later(
+    graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RETRY_S", 0.2)
+    data = edges(2_000, tmp_path / "d")
+    proxy = Proxy(urlsplit(graph.uri).port or 0)
+    through = settings.graph.model_copy(update={"uri": f"bolt://127.0.0.1:{proxy.port}"})
+
+    def cut_once_edges_came() -> None:
+        while not saves_in(graph):
+            time.sleep(0.01)
+        proxy.close()
+
+    cutter = threading.Thread(target=cut_once_edges_came)
+    cutter.start()
+    with Graph(through) as cut, pytest.raises(GraphUnavailableError, match=str(proxy.port)):
+        ingest(cut, settings, data, batch_size=20)
+    cutter.join()
+    assert 0 < saves_in(graph) < 2_000
+    assert ingest(graph, settings, data).resumed
+    assert saves_in(graph) == 2_000
+
+
+def test_ctrl_c_in_an_export_keeps_its_parts_and_the_next_one_goes_on(
+    graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_export, "EDGES_A_PART", 100)
+    ingest(graph, settings, edges(2_000, tmp_path / "d"))
+    save, saved = PartStore.save, []
+
+    def interrupted(self: PartStore, name: str, part: Any) -> None:
+        save(self, name, part)
+        saved.append(name)
+        if sum(done.startswith("saves") for done in saved) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartStore, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export_snapshot(graph, settings)
+    (parts,) = (settings.home / "snapshots").iterdir()
+    assert parts.name.startswith(".parts-")
+    kept = {path.stem for path in parts.glob("saves-*")}
+    assert len(kept) >= 3
+    fetched: list[str] = []
+    monkeypatch.setattr(PartStore, "save", lambda self, name, part: (fetched.append(name), save(self, name, part)))
+    assert export_snapshot(graph, settings).relations.saves.num_edges == 2_000
+    assert not kept & set(fetched)
+    assert not parts.exists()
