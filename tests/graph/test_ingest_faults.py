@@ -1,16 +1,13 @@
-"""What a load and an export leave behind when the disk is full, the server vanishes or somebody presses Ctrl-C."""
+"""What a load leaves behind when the disk is full or the server vanishes."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,11 +17,9 @@ from cut_proxy import Proxy
 from engine.datasets.folder import DatasetFolder
 from engine.datasets.folder_write import write_dataset
 from engine.errors import DiskFullError, GraphUnavailableError
-from engine.graph import connection, snapshot_export
+from engine.graph import connection
 from engine.graph.connection import Graph
 from engine.graph.ingest import ingest
-from engine.graph.snapshot_export import export_snapshot
-from engine.graph.snapshot_parts import PartStore
 from engine.settings import Settings
 
 pytestmark = pytest.mark.graph
@@ -96,31 +91,3 @@ def test_a_server_that_vanishes_while_loading_is_one_error_and_the_load_goes_on_
     assert 0 < saves_in(graph) < 2_000
     assert ingest(graph, settings, data).resumed
     assert saves_in(graph) == 2_000
-
-
-def test_ctrl_c_in_an_export_keeps_its_parts_and_the_next_one_goes_on(
-    graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(snapshot_export, "EDGES_A_PART", 100)
-    ingest(graph, settings, edges(2_000, tmp_path / "d"))
-    save, saved = PartStore.save, []
-
-    def interrupted(self: PartStore, name: str, part: Any) -> None:
-        save(self, name, part)
-        saved.append(name)
-        if sum(done.startswith("saves") for done in saved) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PartStore, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            export_snapshot(graph, settings)
-    (parts,) = (settings.home / "snapshots").iterdir()
-    assert parts.name.startswith(".parts-")
-    kept = {path.stem for path in parts.glob("saves-*")}
-    assert len(kept) >= 3
-    fetched: list[str] = []
-    monkeypatch.setattr(PartStore, "save", lambda self, name, part: (fetched.append(name), save(self, name, part)))
-    assert export_snapshot(graph, settings).relations.saves.num_edges == 2_000
-    assert not kept & set(fetched)
-    assert not parts.exists()
