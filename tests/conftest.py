@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,3 +53,41 @@ def empty(graph: Graph) -> None:
         graph.auto_commit(f"DROP CONSTRAINT `{row['name']}` IF EXISTS")
     for row in graph.read("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
         graph.auto_commit(f"DROP INDEX `{row['name']}` IF EXISTS")
+
+
+@pytest.fixture
+def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """`with small_disk(folder, "192k"):` the folder is a file system of that size. Takes leave to mount one."""
+
+    @contextmanager
+    def mounted(folder: Path, size: str) -> Iterator[None]:
+        folder.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount a small file system here: {done.stderr.decode().strip()}")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)  # an error may hold a file
+
+    return mounted
+
+
+@pytest.fixture
+def run_on_small_disk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python code in a process of its own whose first argument is `tmp_path`, a file system of `size` to that process."""
+
+    def run(code: str, size: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        mount = f'mount -t tmpfs -o size={size} tmpfs "{tmp_path}"'
+        if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False).returncode:
+            pytest.skip("this machine lets nobody mount a tmpfs: the full disk was not tried")
+        told = "".join(f' "{one}"' for one in (tmp_path, *arguments))
+        return subprocess.run(
+            ["unshare", "-rm", "sh", "-c", f'{mount} && exec "{sys.executable}" -c "$CODE"{told}'],
+            env={**os.environ, "CODE": code},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from engine.datasets.folder import DatasetFolder
+from engine.datasets.folder_write import write_dataset
 from engine.graph.connection import Graph
 
 
@@ -65,3 +70,19 @@ def write(graph: Graph, world: World) -> None:
         )
 
     graph.write_transaction(work)
+
+
+def edges_dataset(count: int, path: Path, *, items: int = 300, contexts: int = 60) -> DatasetFolder:
+    """A data set of that many saves between a few items and contexts."""
+    rng = np.random.default_rng(0)
+    return write_dataset(
+        path,
+        "edges",
+        items={"item_id": [f"i{k}" for k in range(items)]},
+        contexts={"context_id": [f"c{k}" for k in range(contexts)]},
+        saves={
+            "context_id": [f"c{k}" for k in rng.integers(0, contexts, count)],
+            "item_id": [f"i{k}" for k in rng.integers(0, items, count)],
+            "time": np.arange(count),
+        },
+    )

@@ -7,11 +7,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from graph_worlds import edges_dataset
 
-from engine.datasets.folder import DatasetFolder
-from engine.datasets.folder_write import write_dataset
 from engine.graph import snapshot_export
 from engine.graph.connection import Graph
 from engine.graph.ingest import ingest
@@ -22,26 +20,11 @@ from engine.settings import Settings
 pytestmark = pytest.mark.graph
 
 
-def edges(count: int, path: Path) -> DatasetFolder:
-    rng = np.random.default_rng(0)
-    return write_dataset(
-        path,
-        "edges",
-        items={"item_id": [f"i{k}" for k in range(50)]},
-        contexts={"context_id": [f"c{k}" for k in range(20)]},
-        saves={
-            "context_id": [f"c{k}" for k in rng.integers(0, 20, count)],
-            "item_id": [f"i{k}" for k in rng.integers(0, 50, count)],
-            "time": np.arange(count),
-        },
-    )
-
-
 def test_ctrl_c_in_an_export_keeps_its_parts_and_the_next_one_goes_on(
     graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot_export, "EDGES_A_PART", 100)
-    ingest(graph, settings, edges(2_000, tmp_path / "d"))
+    ingest(graph, settings, edges_dataset(2_000, tmp_path / "d", items=50, contexts=20))
     save, saved = PartStore.save, []
 
     def interrupted(self: PartStore, name: str, part: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph_worlds import edges_dataset
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -48,21 +49,6 @@ def small(path: Path, **changed: Any) -> DatasetFolder:
         "item_fields": {"title": "text", "tags": "categorical", "price": "numeric"},
     }
     return write_dataset(path, "small", **{**tables, **changed})
-
-
-def edges(count: int, path: Path, *, items: int = 300, contexts: int = 60) -> DatasetFolder:
-    rng = np.random.default_rng(0)
-    return write_dataset(
-        path,
-        "edges",
-        items={"item_id": [f"i{k}" for k in range(items)]},
-        contexts={"context_id": [f"c{k}" for k in range(contexts)]},
-        saves={
-            "context_id": [f"c{k}" for k in rng.integers(0, contexts, count)],
-            "item_id": [f"i{k}" for k in rng.integers(0, items, count)],
-            "time": np.arange(count),
-        },
-    )
 
 
 def one(graph: Graph, query: str, **params: Any) -> Any:
@@ -238,7 +224,7 @@ def _load_slowly(settings: Settings, path: Path) -> None:
 def test_a_load_that_is_killed_goes_on_and_nothing_is_lost_or_doubled(
     graph: Graph, settings: Settings, tmp_path: Path
 ) -> None:
-    data = edges(6_000, tmp_path / "d")
+    data = edges_dataset(6_000, tmp_path / "d")
     context = multiprocessing.get_context("spawn")
     seen = -1
     for _ in range(2):
@@ -262,7 +248,7 @@ def test_a_load_that_is_killed_goes_on_and_nothing_is_lost_or_doubled(
 def test_an_interrupted_load_goes_on(
     graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = edges(1_000, tmp_path / "d")
+    data = edges_dataset(1_000, tmp_path / "d")
     original = loading._Load._record
     calls = 0
 
@@ -283,7 +269,7 @@ def test_an_interrupted_load_goes_on(
 
 
 def test_two_loads_of_one_set_at_once_double_nothing(graph: Graph, settings: Settings, tmp_path: Path) -> None:
-    data = edges(2_000, tmp_path / "d")
+    data = edges_dataset(2_000, tmp_path / "d")
     failures: list[BaseException] = []
 
     def load() -> None:
@@ -312,5 +298,5 @@ def test_a_commit_whose_answer_was_lost_is_not_doubled(
         return original(self, work)
 
     monkeypatch.setattr(Graph, "write_transaction", twice)
-    ingest(graph, settings, edges(500, tmp_path / "d"), batch_size=100)
+    ingest(graph, settings, edges_dataset(500, tmp_path / "d"), batch_size=100)
     assert one(graph, "MATCH ()-[s:SAVED]->() RETURN count(s)") == 500

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 from cut_proxy import Proxy
+from graph_worlds import edges_dataset
 
-from engine.datasets.folder import DatasetFolder
-from engine.datasets.folder_write import write_dataset
 from engine.errors import DiskFullError, GraphUnavailableError
 from engine.graph import connection
 from engine.graph.connection import Graph
@@ -25,44 +20,15 @@ from engine.settings import Settings
 pytestmark = pytest.mark.graph
 
 
-def edges(count: int, path: Path) -> DatasetFolder:
-    rng = np.random.default_rng(0)
-    return write_dataset(
-        path,
-        "edges",
-        items={"item_id": [f"i{k}" for k in range(50)]},
-        contexts={"context_id": [f"c{k}" for k in range(20)]},
-        saves={
-            "context_id": [f"c{k}" for k in rng.integers(0, 20, count)],
-            "item_id": [f"i{k}" for k in rng.integers(0, 50, count)],
-            "time": np.arange(count),
-        },
-    )
-
-
 def saves_in(graph: Graph) -> int:
     return int(graph.read("MATCH ()-[s:SAVED]->() RETURN count(s) AS n")[0]["n"])
 
 
-@contextmanager
-def small_disk(at: Path, kilobytes: int) -> Iterator[None]:
-    at.mkdir(exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(at)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(at)], check=True)
-
-
 def test_a_disk_too_small_to_check_a_set_is_one_error_and_nothing_is_written(
-    graph: Graph, settings: Settings, tmp_path: Path
+    graph: Graph, settings: Settings, tmp_path: Path, small_disk
 ) -> None:
-    data = edges(20_000, tmp_path / "d")
-    with small_disk(settings.home, 256):
+    data = edges_dataset(20_000, tmp_path / "d", items=50, contexts=20)
+    with small_disk(settings.home, "256k"):
         with pytest.raises(DiskFullError, match=r"no space left on the disk while writing .*tmp"):
             ingest(graph, settings, data)
         assert list((settings.home / "tmp").iterdir()) == []
@@ -74,7 +40,7 @@ def test_a_server_that_vanishes_while_loading_is_one_error_and_the_load_goes_on_
     graph: Graph, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "RETRY_S", 0.2)
-    data = edges(2_000, tmp_path / "d")
+    data = edges_dataset(2_000, tmp_path / "d", items=50, contexts=20)
     proxy = Proxy(urlsplit(graph.uri).port or 0)
     through = settings.graph.model_copy(update={"uri": f"bolt://127.0.0.1:{proxy.port}"})
 

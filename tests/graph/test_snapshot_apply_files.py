@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -338,17 +336,7 @@ Snapshot.open(home / "first")
 """
 
 
-def test_a_full_disk_is_one_clear_error_and_the_old_snapshot_stays(tmp_path: Path) -> None:
-    mount = f'mount -t tmpfs -o size=1500k tmpfs "{tmp_path}"'
-    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs: the full disk was not tried")
-    inner = f'{mount} && exec "{sys.executable}" -c "$CODE" "{tmp_path}" "{Path(__file__).parent}"'
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", inner],
-        env={**os.environ, "CODE": FULL},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_full_disk_is_one_clear_error_and_the_old_snapshot_stays(run_on_small_disk) -> None:
+    done = run_on_small_disk(FULL, "1500k", str(Path(__file__).parent))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no space left" in done.stdout

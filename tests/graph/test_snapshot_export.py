@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from cut_proxy import Proxy
 from graph_worlds import World, item_rows, write
 
 from engine.errors import CorruptFileError, DiskFullError, EmptyGraphError, GraphError, GraphUnavailableError
@@ -255,44 +253,6 @@ def test_a_writer_that_never_rests_is_made_to_wait(
     assert graph.read("MATCH (e:_EngineState) RETURN e.rev AS rev")[0]["rev"] == snapshot.watermark + 1
 
 
-class Proxy:
-    """A TCP proxy before the server that cuts every connection once so many bytes came back."""
-
-    def __init__(self, port: int) -> None:
-        self.target, self.allowed = port, 1 << 60
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.open: list[socket.socket] = [self.listener]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        for end in self.open:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-                self.open += [client, server]
-                for source, sink, counted in ((client, server, False), (server, client, True)):
-                    threading.Thread(target=self._pump, args=(source, sink, counted), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(4_096):
-                if counted:
-                    self.allowed -= len(data)
-                    if self.allowed < 0:
-                        break
-                sink.sendall(data)
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_export, "NODES_A_PART", 5)
@@ -350,23 +310,11 @@ def test_parts_of_another_watermark_are_not_used(
     assert export_snapshot(graph, settings).relations.saves.num_edges == 61
 
 
-def test_a_disk_too_small_for_the_snapshot_leaves_no_snapshot(graph: Graph, settings: Settings) -> None:
-    _full_disk(graph, settings, kilobytes=192)
-
-
-def _full_disk(graph: Graph, settings: Settings, kilobytes: int) -> None:
+def test_a_disk_too_small_for_the_snapshot_leaves_no_snapshot(graph: Graph, settings: Settings, small_disk) -> None:
     write(graph, world(saves=20_000))
-    settings.home.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(settings.home)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.decode().strip()}")
-    try:
+    with small_disk(settings.home, "192k"):
         with pytest.raises(DiskFullError, match="no space left"):
             export_snapshot(graph, settings)
         left = [path.name for path in (settings.home / "snapshots").iterdir()]
         assert [name for name in left if not name.startswith(".parts-")] == []
-    finally:
-        subprocess.run(["umount", "--lazy", str(settings.home)], check=True)  # the error holds a file
     assert export_snapshot(graph, settings).relations.saves.num_edges == 20_000

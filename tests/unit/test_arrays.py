@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -272,17 +270,7 @@ for write in (whole, pieces, patch):
 """
 
 
-def test_a_full_disk_is_one_clear_error_and_the_old_array_stays(tmp_path):
-    mount = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}"'
-    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs: the full disk was not tried")
-    inner = f'{mount} && exec "{sys.executable}" -c "$CODE" "{tmp_path}"'
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", inner],
-        env={**os.environ, "CODE": FULL},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_full_disk_is_one_clear_error_and_the_old_array_stays(run_on_small_disk):
+    done = run_on_small_disk(FULL, "300k")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("no space left") == 3

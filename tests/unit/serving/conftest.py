@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from serving_world import World, make_world, publish
 
@@ -15,6 +18,20 @@ from engine.settings import GraphMapping
 @pytest.fixture(scope="session")
 def world() -> World:
     return make_world()
+
+
+@pytest.fixture(scope="session")
+def small_world() -> World:
+    """49 items, for tests that publish again and again."""
+    return make_world(per_topic=12, seed=1)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """An empty one of its own."""
+    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

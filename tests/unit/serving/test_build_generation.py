@@ -25,18 +25,6 @@ from engine.settings import GraphMapping
 SERVING = Path(__file__).resolve().parent
 
 
-@pytest.fixture(scope="module")
-def small_world():
-    return make_world(per_topic=12, seed=1)
-
-
-@pytest.fixture
-def registry(tmp_path):
-    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
-    yield opened
-    opened.close()
-
-
 def live(registry: Registry) -> Live:
     return Live(registry, lambda view: Recommender(view, GraphMapping(), {}))
 

@@ -32,18 +32,6 @@ from engine.settings import GraphMapping
 INDEX, GATE = HnswConfig(), GateConfig()
 
 
-@pytest.fixture(scope="module")
-def small_world():
-    return make_world(per_topic=12, seed=1)
-
-
-@pytest.fixture
-def registry(tmp_path):
-    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def view(registry, tmp_path, small_world) -> View:
     return open_view(publish(registry, tmp_path, small_world))

@@ -34,18 +34,6 @@ SERVING = Path(__file__).resolve().parent
 INDEX, GATE = HnswConfig(), GateConfig()
 
 
-@pytest.fixture(scope="module")
-def small_world():
-    return make_world(per_topic=12, seed=1)
-
-
-@pytest.fixture
-def registry(tmp_path):
-    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def parent(registry, tmp_path, small_world) -> View:
     model, blend = tmp_path / "model", tmp_path / "blend"

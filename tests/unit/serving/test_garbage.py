@@ -10,30 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from serving_world import make_world, publish
+from serving_world import publish
 
 import engine.refresh.garbage as garbage
 from engine.errors import CorruptFileError, NotReadyError
 from engine.files import open_folder
 from engine.refresh.garbage import collect_garbage, doomed
-from engine.registry import BUILDING, REFRESHING, Generation, GenerationState, Registry
+from engine.registry import BUILDING, REFRESHING, Generation, GenerationState
 from engine.serving.live import open_view
 from engine.settings import GenerationSettings
 
 SERVING = Path(__file__).resolve().parent
 KEEP_ONE = GenerationSettings(keep=1, keep_full=0)
-
-
-@pytest.fixture(scope="module")
-def small_world():
-    return make_world(per_topic=12, seed=1)
-
-
-@pytest.fixture
-def registry(tmp_path):
-    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
-    yield opened
-    opened.close()
 
 
 def folders(home: Path, kind: str) -> list[str]:

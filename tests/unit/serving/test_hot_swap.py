@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving_world import AS_OF, World, make_world, publish
+from serving_world import AS_OF, World, publish
 
 from engine.index.hnsw import HnswConfig
 from engine.refresh.build import Parts, make_generation
@@ -30,18 +30,6 @@ from engine.serving.recommend import Recommender
 from engine.settings import GenerationSettings, GraphMapping
 
 SERVING = Path(__file__).resolve().parent
-
-
-@pytest.fixture(scope="module")
-def small_world():
-    return make_world(per_topic=12, seed=1)
-
-
-@pytest.fixture
-def registry(tmp_path):
-    opened = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

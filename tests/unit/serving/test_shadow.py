@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from serving_world import AS_OF, World, make_world, publish, topic_vectors
+from serving_world import AS_OF, World, publish, topic_vectors
 from typer.testing import CliRunner
 
 from engine import Engine
@@ -26,11 +26,6 @@ from engine.serving import shadow
 from engine.serving.live import open_view
 from engine.serving.shadow import in_share
 from engine.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def small_world() -> World:
-    return make_world(per_topic=12, seed=1)
 
 
 @pytest.fixture
