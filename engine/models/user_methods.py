@@ -1,0 +1,51 @@
+"""The methods about users and items by name, what each can answer, and how it is made. Knows no data and no protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engine.errors import UnknownNameError
+
+Answers = Literal["ranking", "rating"]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UserMethod:
+    """One named method.
+
+    Attributes:
+        name: what a caller asks for.
+        about: one line on what it does.
+        answers: "ranking" where what `make` returns is a `UserScorer`, "rating" where it is a `RatingPredictor`.
+        make: makes an unfitted method from settings.
+        settings: what this method changes in the settings of its family.
+        family: whose section of a configuration it reads, beside its own.
+    """
+
+    name: str
+    about: str
+    answers: frozenset[Answers]
+    make: Callable[[Settings], Any]
+    settings: Settings | None = None
+    family: str = ""
+
+    def configuration(self, sections: Mapping[str, Settings]) -> dict[str, Any]:
+        """The settings in force: the family's section, then what the method is about, then its own section."""
+        return {**sections.get(self.family, {}), **(self.settings or {}), **sections.get(self.name, {})}
+
+
+USER_METHODS: dict[str, UserMethod] = {}
+
+
+def find_user_method(name: str) -> UserMethod:
+    """Look a method up.
+
+    Raises:
+        UnknownNameError: there is no such method; lists those there are.
+    """
+    if name not in USER_METHODS:
+        raise UnknownNameError(f"there is no method {name!r}", hint=f"Methods: {', '.join(USER_METHODS)}.")
+    return USER_METHODS[name]
