@@ -56,7 +56,8 @@ class UserItemData:
     Attributes:
         train: the training edges; in rating protocols each has a rating.
         users, items: every node with its fields, also those without a training edge.
-        valid: edges carved out of the training part, for early stopping, tuning and weights; may be empty.
+        valid: edges carved out of the training part, for early stopping and weights; may be empty. They are not in `train`,
+            but they are no secret: `known` holds both.
         levels: the ratings that can be given, ascending; empty where interactions carry no rating.
         follows: CSR from user to the users they follow; None without a social graph.
         seed: of everything random in the method.
@@ -80,13 +81,36 @@ class UserItemData:
     def num_items(self) -> int:
         return len(self.items)
 
-    def seen(self) -> csr_array:
-        """float32 `[users, items]`: 1 where a training edge is; repeated ones count once."""
-        ones = np.ones(len(self.train), np.float32)
-        matrix = csr_array((ones, (self.train.user, self.train.item)), shape=(self.num_users, self.num_items))
+    def known(self) -> UserItemEdges:
+        """`train` and `valid` together. A method that needs no validation learns from these, as one may that has chosen
+        its settings; a sequence ends with them."""
+        return joined(self.train, self.valid)
+
+    def seen(self, edges: UserItemEdges | None = None) -> csr_array:
+        """float32 `[users, items]`: 1 where an edge is; repeated ones count once.
+
+        Args:
+            edges: those to count; None counts the training edges.
+        """
+        counted = self.train if edges is None else edges
+        ones = np.ones(len(counted), np.float32)
+        matrix = csr_array((ones, (counted.user, counted.item)), shape=(self.num_users, self.num_items))
         matrix.sum_duplicates()
         matrix.data[:] = 1
         return matrix
+
+
+def joined(first: UserItemEdges, second: UserItemEdges) -> UserItemEdges:
+    """The edges of both; a rating or a time is kept where both have it, or where the other has no edges."""
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    rating = time = None
+    if first.rating is not None and second.rating is not None:
+        rating = np.concatenate([first.rating, second.rating])
+    if first.time is not None and second.time is not None:
+        time = np.concatenate([first.time, second.time])
+    user, item = np.concatenate([first.user, second.user]), np.concatenate([first.item, second.item])
+    return UserItemEdges(user, item, rating, time)
 
 
 @runtime_checkable

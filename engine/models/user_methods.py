@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.errors import UnknownNameError
 
 Answers = Literal["ranking", "rating"]
 Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers that a search may choose from, both ends included.
+
+    Attributes:
+        log: equal steps multiply instead of add.
+        whole: integers only.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Values that a search may choose from."""
+
+    values: tuple[str | int | float | bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +45,7 @@ class UserMethod:
         make: makes an unfitted method from settings.
         settings: what this method changes in the settings of its family.
         family: whose section of a configuration it reads, beside its own.
+        space: setting -> what `engine tune` may set it to; empty where there is nothing to tune.
     """
 
     name: str
@@ -31,6 +54,7 @@ class UserMethod:
     make: Callable[[Settings], Any]
     settings: Settings | None = None
     family: str = ""
+    space: Mapping[str, Range | OneOf] = field(default_factory=dict)
 
     def configuration(self, sections: Mapping[str, Settings]) -> dict[str, Any]:
         """The settings in force: the family's section, then what the method is about, then its own section."""
