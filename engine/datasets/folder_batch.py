@@ -62,14 +62,15 @@ class Batch:
     def without(self, skip: Bits) -> Batch:
         """This batch less the rows in a set."""
         left_out = set(skip.among(self.rows))
-        return self._only([at for at in range(len(self.rows)) if at not in left_out]) if left_out else self
+        return self.only([at for at in range(len(self.rows)) if at not in left_out]) if left_out else self
 
     def since(self, row: int) -> Batch:
         """This batch less the rows before one."""
         first = bisect.bisect_left(self.rows, row)
-        return self._only(list(range(first, len(self.rows)))) if first else self
+        return self.only(list(range(first, len(self.rows)))) if first else self
 
-    def _only(self, keep: list[int]) -> Batch:
+    def only(self, keep: list[int]) -> Batch:
+        """Some of its rows, by place."""
         columns = {name: [values[at] for at in keep] for name, values in self.columns.items()}
         rows, lines = [self.rows[at] for at in keep], [self.lines[at] for at in keep]
         return replace(self, rows=rows, lines=lines, columns=columns)

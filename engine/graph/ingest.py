@@ -1,8 +1,10 @@
 """Loads a data set folder into the graph: checked whole first, then in batches, each one transaction.
 
 Each transaction takes the next rev, writes its rows and records how far the load got, so a load that was killed goes on
-where it stopped and nothing is doubled. Edges of a type that the graph has none of are created without looking each up;
-that holds only while nobody else writes, which the revs tell: from the first gap on every edge is looked up.
+where it stopped and nothing is doubled. Edges are written source by source within windows of the file, so that a source
+is found and stamped once, not once for each of its edges; after a kill the window under way is gone through again. Edges
+of a type that the graph has none of are created without looking each up; that holds only while nobody else writes, which
+the revs tell: from the first gap on every edge is looked up.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -21,20 +24,19 @@ from engine.datasets.folder_spec import NODE_TABLES, TableName
 from engine.datasets.folder_vectors import VectorFile
 from engine.graph.connection import Graph, Run
 from engine.graph.ingest_check import KnownIds, check_names, load_digest
-from engine.graph.ingest_rows import edge_rows, node_rows, owned_contexts
+from engine.graph.ingest_rows import by_source, edge_rows, node_rows, owned_contexts
 from engine.graph.migrate import migrate
 from engine.graph.queries import load_queries
 from engine.graph.state import next_rev, read_state, save_fields, state_in
-from engine.graph.write_batches import (
-    write_edges,
-    write_nodes,
-)
+from engine.graph.write_batches import write_edges, write_nodes
 from engine.hashing import digest
 from engine.progress import progress
 from engine.settings import GraphMapping, Settings
 
 EDGE_BATCH = 10_000
 NODE_BATCH = 2_000
+WINDOW = 200_000
+"""Rows of a file that are put in order of their sources at once."""
 ORDER: tuple[TableName, ...] = ("users", "items", "contexts", "saves", "interactions", "follows")
 """Users first: contexts name their owners."""
 _DONE = "done"
@@ -69,7 +71,7 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class _Checkpoint:
-    """How far a load got: `position` rows of the table `step`."""
+    """How far a load got: all rows of the table `step` before the row `position` are in the graph, and perhaps some after."""
 
     step: str
     position: int
@@ -174,28 +176,48 @@ class _Load:
         self.checkpoint = _Checkpoint("", 0, False, rev)
 
     def _load_table(self, table: TableName, report: CheckReport, *, resume: bool) -> None:
-        size = NODE_BATCH if table in NODE_TABLES else self.batch_size
         first = self.checkpoint.position if resume else 0
         vectors = self.data.vectors() if table == "items" else {}
+        window_size = NODE_BATCH if table in NODE_TABLES else max(WINDOW, self.batch_size)
         self.changed[table] = 0
         with progress(f"Loading {table}", total=report.rows[table]) as advance:
-            for batch in self.data.batches(table, size, report):
-                left = batch.since(first)
-                if len(left):
-                    work = functools.partial(self._write, table, left, vectors, self.checkpoint)
+            for window in self.data.batches(table, window_size, report):
+                left = window.since(first)
+                for batch, position in self._batches(table, left):
+                    again = resume and self.checkpoint.position == first
+                    work = functools.partial(self._write, table, batch, position, vectors, self.checkpoint, again)
                     changed, self.checkpoint = self.graph.write_transaction(work)
                     self.changed[table] += changed
-                advance(len(batch))
+                    advance(len(batch))
+                advance(len(window) - len(left))
+
+    def _batches(self, table: TableName, window: Batch) -> Iterator[tuple[Batch, int]]:
+        """What one transaction each writes, and before which row everything is in the graph after it."""
+        if table in NODE_TABLES:
+            if len(window):
+                yield window, window.end
+            return
+        ordered = by_source(table, window)
+        for at in range(0, len(ordered), self.batch_size):
+            end = at + self.batch_size
+            last = end >= len(ordered)
+            yield window.only(ordered[at:end]), window.end if last else window.rows[0]
 
     def _write(
         self,
         table: TableName,
         batch: Batch,
+        position: int,
         vectors: dict[str, VectorFile],
         before: _Checkpoint,
+        again: bool,
         run: Run,
     ) -> tuple[int, _Checkpoint]:
-        """One transaction. It may run twice for one commit, when the server's answer was lost: then the revs have a gap."""
+        """One transaction. It may run twice for one commit, when the server's answer was lost: then the revs have a gap.
+
+        Args:
+            again: some of these edges may have been written before the load was killed.
+        """
         rev = next_rev(run)
         alone = rev == before.rev + 1
         if table in NODE_TABLES:
@@ -204,8 +226,8 @@ class _Load:
         else:
             begins = before.step != table
             create = alone and (self._is_empty(run, table) if begins else before.create)
-            changed = write_edges(run, self.mapping, edge_rows(table, batch), rev, create=create)
-        checkpoint = _Checkpoint(table, batch.end, create, rev)
+            changed = write_edges(run, self.mapping, edge_rows(table, batch), rev, create=create and not again)
+        checkpoint = _Checkpoint(table, position, create, rev)
         self._record(run, checkpoint)
         return changed, checkpoint
 

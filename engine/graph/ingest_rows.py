@@ -52,3 +52,11 @@ def edge_rows(table: TableName, batch: Batch) -> EdgeRows:
         batch.columns.get("time"),
         batch.columns.get(value) if value else None,
     )
+
+
+def by_source(table: TableName, batch: Batch) -> list[int]:
+    """The places of a batch's edges, those of one source side by side, sources in the order in which they come up."""
+    places: dict[str, list[int]] = {}
+    for at, source in enumerate(batch.columns[next(iter(REQUIRED[table]))]):
+        places.setdefault(source, []).append(at)
+    return [at for mine in places.values() for at in mine]

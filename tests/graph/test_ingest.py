@@ -18,11 +18,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from engine.datasets.folder import DatasetFolder
+from engine.datasets.folder_batch import Batch
 from engine.datasets.folder_write import write_dataset
 from engine.errors import DataError, RejectsError
 from engine.graph import ingest as loading
 from engine.graph.connection import Graph
 from engine.graph.ingest import ingest
+from engine.graph.ingest_rows import by_source
 from engine.graph.state import read_state
 from engine.graph.write import GraphWriter
 from engine.settings import EdgeMapping, GraphMapping, ItemMapping, NodeMapping, Settings
@@ -217,6 +219,7 @@ def _load_slowly(settings: Settings, path: Path) -> None:
         return original(self, *args)
 
     loading._Load._write = slow  # type: ignore[method-assign]
+    loading.WINDOW = 250
     with Graph.connect(settings) as graph:
         ingest(graph, settings, path, batch_size=100)
 
@@ -260,6 +263,7 @@ def test_an_interrupted_load_goes_on(
         original(self, *args)
 
     monkeypatch.setattr(loading._Load, "_record", interrupted)
+    monkeypatch.setattr(loading, "WINDOW", 250)
     with pytest.raises(KeyboardInterrupt):
         ingest(graph, settings, data, batch_size=100)
     monkeypatch.undo()
@@ -300,3 +304,9 @@ def test_a_commit_whose_answer_was_lost_is_not_doubled(
     monkeypatch.setattr(Graph, "write_transaction", twice)
     ingest(graph, settings, edges_dataset(500, tmp_path / "d"), batch_size=100)
     assert one(graph, "MATCH ()-[s:SAVED]->() RETURN count(s)") == 500
+
+
+def test_edges_of_one_source_are_written_side_by_side() -> None:
+    columns = {"context_id": ["b", "a", "b", "c", "a"], "item_id": ["1", "2", "3", "4", "5"]}
+    batch = Batch(Path("saves.csv"), [0, 1, 3, 4, 5], [2, 3, 5, 6, 7], columns, (), 6)
+    assert by_source("saves", batch) == [0, 2, 1, 4, 3]
