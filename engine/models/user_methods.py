@@ -61,9 +61,6 @@ class UserMethod:
         return {**sections.get(self.family, {}), **(self.settings or {}), **sections.get(self.name, {})}
 
 
-USER_METHODS: dict[str, UserMethod] = {}
-
-
 def find_user_method(name: str) -> UserMethod:
     """Look a method up.
 
@@ -73,3 +70,27 @@ def find_user_method(name: str) -> UserMethod:
     if name not in USER_METHODS:
         raise UnknownNameError(f"there is no method {name!r}", hint=f"Methods: {', '.join(USER_METHODS)}.")
     return USER_METHODS[name]
+
+
+def _gcmc(settings: Settings) -> Any:
+    from engine.models.gcmc.predictor import GcmcPredictor
+
+    return GcmcPredictor.from_settings(settings)
+
+
+_GCMC_SPACE: Mapping[str, Range | OneOf] = {
+    "epochs": Range(100, 3000, log=True, whole=True),
+    "dropout": Range(0.3, 0.8),
+    "accumulation": OneOf(("stack", "sum")),
+    "normalisation": OneOf(("left", "symmetric")),
+    "bases": Range(1, 5, whole=True),
+    "biases": OneOf((False, True)),
+}
+_RATING: frozenset[Answers] = frozenset({"rating"})
+_LISTED = (
+    UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE),
+    UserMethod(
+        "gcmc-features", "GC-MC with fields and follows", _RATING, _gcmc, {"features": True}, "gcmc", _GCMC_SPACE
+    ),
+)
+USER_METHODS: dict[str, UserMethod] = {method.name: method for method in _LISTED}

@@ -24,13 +24,15 @@ class LoopConfig:
     average: float = 0.97
     """What is validated and kept is an average of the weights over the steps: after each, this share of it stays (Polyak and
     Juditsky, 1992). 0 keeps the weights of the last step."""
+    check_every: int = 1
+    """Epochs from one validation and checkpoint to the next; more where an epoch is short."""
     prefetch: int = 2
     """Batches prepared ahead while one trains (section 3.3: producer-consumer)."""
     seed: int = 0
     """Of initial weights and batches."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "prefetch"):
+        for name in ("epochs", "patience", "check_every", "prefetch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training: {name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.average < 1:

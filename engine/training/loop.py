@@ -65,7 +65,7 @@ class Progress:
     Attributes:
         step: batches trained.
         losses: mean loss of each finished epoch.
-        validation: figure after each finished epoch, empty without validation.
+        validation: figure after each epoch that was looked at, empty without validation.
         best_epoch: the last epoch whose figure was the best, or as good.
         loss_sum: of the batches of the epoch under way.
         seconds: spent training so far.
@@ -84,8 +84,8 @@ class Progress:
 def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = None) -> Progress:
     """Train until the epochs are over or validation has been clearly below its best for `patience` epochs; keep good weights.
 
-    A checkpoint is written after each epoch, and on Ctrl-C after the batch under way; a later call with the same
-    checkpoints goes on from there.
+    A checkpoint is written with each validation, every `check_every` epochs and after the last, and on Ctrl-C after the
+    batch under way; a later call with the same checkpoints goes on from there.
 
     Returns:
         What was done; the task's module holds the best averaged weights, in evaluation mode.
@@ -143,12 +143,17 @@ class _Run:
                     self.end_epoch()
                 self.progress.seconds += time.perf_counter() - started
                 advance(1)
-                if self.progress.step % per_epoch == 0 or interrupted.is_set():
+                if self.at_check() or interrupted.is_set():
                     self.save()
                 if interrupted.is_set():
                     raise KeyboardInterrupt
                 if self.progress.done:
                     return
+
+    def at_check(self) -> bool:
+        """Whether the batch just trained was the last of an epoch that is validated and kept."""
+        epoch, within = divmod(self.progress.step, self.task.steps_an_epoch)
+        return not within and (epoch % self.config.check_every == 0 or epoch == self.config.epochs)
 
     def step(self, batch: Any) -> None:
         per_epoch, step = self.task.steps_an_epoch, self.progress.step
@@ -196,6 +201,8 @@ class _Run:
         epoch = now.step // self.task.steps_an_epoch
         now.losses.append(now.loss_sum / self.task.steps_an_epoch)
         now.loss_sum = 0.0
+        if not self.at_check():
+            return
         with self.averaged():
             figure = self.task.validate()
         if figure is None or figure >= max(now.validation, default=-math.inf) * (1 - ALIKE):

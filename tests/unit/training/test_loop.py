@@ -93,6 +93,17 @@ def test_it_stops_early_and_keeps_the_best_weights() -> None:
     assert weights(task) == weights(short)
 
 
+def test_short_epochs_are_validated_and_kept_now_and_then_and_after_the_last(tmp_path: Path) -> None:
+    task = LineTask([0.1, 0.9, 0.5])
+    config = LoopConfig(epochs=8, learning_rate=0.05, patience=8, check_every=3)
+    done = train(task, config, Checkpoints(tmp_path, "run"))
+    assert (done.validation, done.best_epoch, len(done.losses)) == ([0.1, 0.9, 0.5], 6, 8)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000030", "step-000000040"]
+    short = LineTask([0.1, 0.9])
+    train(short, LoopConfig(epochs=6, learning_rate=0.05, check_every=3))
+    assert weights(task) == weights(short)
+
+
 def test_what_is_kept_is_an_average_of_the_weights_over_the_steps() -> None:
     class Recorded(LineTask):
         def loss(self, batch: tuple[int, Tensor]) -> Tensor:
@@ -139,7 +150,8 @@ def test_the_rate_warms_up_over_an_epoch_and_then_decays() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"decay": 1.5}, {"learning_rate": -1.0}, {"seed": -1}, {"average": 1.0}]
+    "wrong",
+    [{"epochs": 0}, {"check_every": 0}, {"decay": 1.5}, {"learning_rate": -1.0}, {"seed": -1}, {"average": 1.0}],
 )
 def test_wrong_loop_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

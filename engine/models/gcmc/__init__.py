@@ -1,0 +1,1 @@
+"""Graph convolutional matrix completion: ratings of users for items, and how likely each rating is."""

@@ -1,0 +1,158 @@
+"""GC-MC as a method: fit on ratings, then tell how likely each rating of a pair is. Knows no server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.hashing import digest
+from engine.models.gcmc.answers import Answers, answers
+from engine.models.gcmc.config import GcmcSettings
+from engine.models.gcmc.fields import fit_fields
+from engine.models.gcmc.files import Trained, load_model, save_model
+from engine.models.gcmc.graph import RatingGraph, rating_graph
+from engine.models.gcmc.model import ITEMS, USERS, Gcmc, Sizes
+from engine.models.gcmc.task import GcmcTask
+from engine.models.user_item import UserItemData
+from engine.training.checkpoint import Checkpoints
+from engine.training.loop import Progress, train
+from engine.types import FloatArray, IndexArray
+
+
+class GcmcPredictor:
+    """Trains a GC-MC and predicts sum_r r p(r) (equation 5). Epochs are a setting, so that it learns from all known ratings.
+
+    Attributes:
+        trained: what training left.
+        answers: what it says about the users and items of the data at hand.
+    """
+
+    name = "gcmc"
+
+    def __init__(self, settings: GcmcSettings | None = None) -> None:
+        self.settings = settings or GcmcSettings()
+        self.progress = Progress()
+        self.trained: Trained
+        self.answers: Answers
+
+    @staticmethod
+    def from_settings(settings: Mapping[str, Any]) -> GcmcPredictor:
+        """Make one from settings by name; see `GcmcSettings.from_flat`.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return GcmcPredictor(GcmcSettings.from_flat(settings))
+
+    def fit(self, data: UserItemData) -> None:
+        """Train. With `data.workdir` an interrupted training goes on where it was.
+
+        Raises:
+            TrainingError: there are no ratings, or the loss is not finite.
+            DataError: a rating that is none of the levels, or a value of a field that is not finite.
+            CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
+        """
+        settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
+        graph = rating_graph(data, data.known())
+        fields = fit_fields(data, settings.fields) if settings.network.features else None
+        columns = None if fields is None else fields.matrices(data)
+        widths = (0, 0) if columns is None else (columns[USERS].shape[1], columns[ITEMS].shape[1])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.loop.seed)
+            model = Gcmc(settings.network, Sizes((graph.num_users, graph.num_items), graph.num_levels, widths))
+        task = GcmcTask(model, graph, columns, settings)
+        checkpoints = None
+        if data.workdir is not None:
+            checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, graph, settings))
+        self.progress = train(task, settings.loop, checkpoints)
+        ids = (_ids(data, USERS), _ids(data, ITEMS))
+        self.trained = Trained(model, settings, fields, tuple(data.levels), ids, task.messages.degree > 0)
+        self.answers = answers(self.trained, data)
+
+    def fold_in(self, data: UserItemData) -> GcmcPredictor:
+        """Answer about later data without training: new users and items from their first ratings, all from the newest ones.
+
+        What is new receives, but sends nothing: no weights of its own are trained.
+
+        Args:
+            data: all users, items and ratings as they are now.
+
+        Raises:
+            InputError: other levels than in training.
+            DataError: a rating that is none of the levels, or a value of a field that is not finite.
+        """
+        return _answering(self.trained, data, self.progress)
+
+    def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """The expected rating of each pair, float32 `[P]`."""
+        return np.asarray(self.distribution(users, items) @ self.answers.levels, dtype=np.float32)
+
+    def distribution(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """How likely each level is for each pair, float32 `[P, levels]`."""
+        return self.answers.distribution(users, items)
+
+    def standing(self, users: IndexArray, items: IndexArray) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """How the user and the item of each pair are known: "trained", "folded in" or "cold"."""
+        known_users, known_items = self.answers.standing
+        return known_users[users], known_items[items]
+
+    def report(self) -> dict[str, Any]:
+        """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""
+        kinds = {
+            name: dict(zip(*(part.tolist() for part in np.unique(found, return_counts=True)), strict=True))
+            for name, found in zip(("users", "items"), self.answers.standing, strict=True)
+        }
+        training = {"epochs": len(self.progress.losses), "seconds": self.progress.seconds}
+        return {
+            "settings": asdict(self.settings),
+            "training": {**training, "losses": self.progress.losses[-5:]},
+            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
+            "standing": kinds,
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the trained model as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        save_model(folder, self.trained)
+
+    @staticmethod
+    def load(folder: Path, data: UserItemData) -> GcmcPredictor:
+        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+            InputError, DataError: as for `fold_in`.
+        """
+        return _answering(load_model(folder), data, Progress())
+
+
+def _answering(trained: Trained, data: UserItemData, progress: Progress) -> GcmcPredictor:
+    found = GcmcPredictor(trained.settings)
+    found.trained, found.progress = trained, progress
+    found.answers = answers(trained, data)
+    return found
+
+
+def _ids(data: UserItemData, side: int) -> tuple[str, ...]:
+    """The ids of one kind of node in the order of the keys."""
+    nodes = data.users if side == USERS else data.items
+    order = nodes.order.by_rank
+    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
+
+
+def _run_digest(data: UserItemData, graph: RatingGraph, settings: GcmcSettings) -> str:
+    """What a training run depends on: settings, seed, nodes and ratings."""
+    content = hashlib.sha256()
+    for array in (data.users.key, data.items.key, graph.user, graph.item, graph.level):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return digest([asdict(settings), graph.levels.tolist(), content.hexdigest()])

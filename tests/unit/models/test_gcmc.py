@@ -1,0 +1,308 @@
+"""GC-MC learns, answers in levels, takes in what comes later without training, and says how it knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import ConfigError, CorruptFileError, DataError, InputError
+from engine.graph.snapshot_csr import relation
+from engine.models.gcmc.config import GcmcConfig, GcmcSettings
+from engine.models.gcmc.fields import fit_fields
+from engine.models.gcmc.graph import messages, rating_graph
+from engine.models.gcmc.model import Gcmc, Sizes
+from engine.models.gcmc.predictor import GcmcPredictor
+from engine.models.gcmc.sparse import Pattern, edge_dots, matmul
+from engine.models.gcmc.task import GcmcTask
+from engine.models.user_item import UserItemData
+from engine.models.user_methods import find_user_method
+from tests.unit.models.model_checks import (
+    RatingChecks,
+    SavedChecks,
+    TaskChecks,
+    every_pair,
+    pairs,
+    ratings_of,
+    refuses_a_rating_outside_the_levels,
+    renumbered,
+    tiny,
+)
+
+SMALL: dict[str, Any] = {
+    "hidden": 40,
+    "dim": 8,
+    "feature_hidden": 4,
+    "min_items": 1,
+    "dropout": 0.2,
+    "epochs": 150,
+    "learning_rate": 0.02,
+    "average": 0.9,
+}
+
+
+def small(**more: Any) -> GcmcPredictor:
+    return GcmcPredictor.from_settings({**SMALL, **more})
+
+
+class GcmcChecks(RatingChecks, TaskChecks, SavedChecks):
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def make(self) -> GcmcPredictor:
+        return small(**self.settings)
+
+    def load(self, folder: Path, data: UserItemData) -> GcmcPredictor:
+        return GcmcPredictor.load(folder, data)
+
+    def task(self, data: UserItemData) -> GcmcTask:
+        settings = GcmcSettings.from_flat({**SMALL, **self.settings})
+        graph, columns = rating_graph(data, data.train), None
+        if settings.network.features:
+            columns = fit_fields(data, settings.fields).matrices(data)
+        widths = (0, 0) if columns is None else (columns[0].shape[1], columns[1].shape[1])
+        torch.manual_seed(0)
+        model = Gcmc(settings.network, Sizes((graph.num_users, graph.num_items), graph.num_levels, widths))
+        return GcmcTask(model, graph, columns, settings)
+
+
+class TestStackedWithFields(GcmcChecks):
+    pass
+
+
+class TestSummedSymmetricWithoutFields(GcmcChecks):
+    settings: ClassVar = {"accumulation": "sum", "normalisation": "symmetric", "features": False, "biases": True}
+
+
+class TestMiniBatches(GcmcChecks):
+    settings: ClassVar = {"batch_size": 20, "epochs": 60}
+
+
+def test_products_with_sparse_matrices_and_their_gradients_are_those_of_dense_ones():
+    rng = np.random.default_rng(0)
+    rows, columns = np.nonzero(rng.random((30, 20)) < 0.3)
+    pattern = Pattern.of(rows, columns, (30, 20))
+    weight = rng.standard_normal(len(rows)).astype(np.float32)
+    weight[::3] = 0
+    dense = torch.zeros(30, 20)
+    dense[rows, columns] = torch.from_numpy(weight)
+    table = torch.randn(20, 37, requires_grad=True)
+    left, right = torch.randn(2, 30, 37, requires_grad=True), torch.randn(20, 37, requires_grad=True)
+    toward, along = torch.randn(30, 37), torch.randn(len(rows), 2)
+
+    def both(product: Any, dots: Any) -> list[torch.Tensor]:
+        (product * toward).sum().backward()
+        (dots * along).sum().backward()
+        found = [product.detach(), dots.detach(), *(part.grad for part in (table, left, right))]
+        table.grad = left.grad = right.grad = None
+        return found
+
+    ours = both(matmul(pattern, weight, table), edge_dots(pattern, left, right))
+    plain = both(dense @ table, (left @ right.T)[:, rows, columns].T)
+    for one, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_product_does_not_depend_on_the_number_of_threads(threads: int):
+    rng = np.random.default_rng(1)
+    rows, columns = np.nonzero(rng.random((400, 300)) < 0.1)
+    pattern, weight = Pattern.of(rows, columns, (400, 300)), np.ones(len(rows), np.float32)
+    table = torch.from_numpy(rng.standard_normal((300, 64)).astype(np.float32))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = matmul(pattern, weight, table), edge_dots(pattern, torch.ones(1, 400, 64), table)
+        torch.set_num_threads(threads)
+        shared = matmul(pattern, weight, table), edge_dots(pattern, torch.ones(1, 400, 64), table)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+@pytest.mark.parametrize("accumulation", ["stack", "sum"])
+@pytest.mark.parametrize("normalisation", ["left", "symmetric"])
+def test_what_a_node_receives_is_as_in_the_paper(accumulation: Any, normalisation: Any):
+    data = ratings_of([(0, 0, 1.0), (0, 1, 2.0), (1, 1, 1.0), (0, 2, 2.0)], 2, 3, levels=(1.0, 2.0))
+    config = GcmcConfig(accumulation=accumulation, normalisation=normalisation, hidden=6, features=False)
+    graph = rating_graph(data, data.train)
+    model = Gcmc(config, Sizes((2, 3), 2))
+    sent = messages(graph, config)
+    found = model.receive(sent.pattern, sent.share)
+    weights = model.table.view(2, 5, -1)
+    if accumulation == "sum":
+        weights = torch.stack([weights[0], weights[0] + weights[1]])
+    degree = np.bincount(graph.user, minlength=2).tolist() + np.bincount(graph.item, minlength=3).tolist()
+    for node in range(5):
+        parts = [torch.zeros(weights.shape[2]) for _ in range(2)]
+        for user, item, level in zip(graph.user, graph.item, graph.level, strict=True):
+            for receiver, sender in ((user, 2 + item), (2 + item, user)):
+                if receiver == node:
+                    both = (degree[receiver] * degree[sender]) ** 0.5
+                    parts[level] = parts[level] + weights[level, sender] / (
+                        both if normalisation == "symmetric" else degree[receiver]
+                    )
+        wanted = torch.relu(torch.cat(parts) if accumulation == "stack" else parts[0] + parts[1])
+        torch.testing.assert_close(found[node], wanted)
+
+
+def test_a_distribution_over_half_stars_adds_up_to_one_and_its_mean_is_the_prediction():
+    halves = tuple(number / 2 for number in range(1, 11))
+    data = ratings_of([(u, i, halves[(u * 3 + i) % 10]) for u, i in every_pair(8, 8)], 8, 8, levels=halves)
+    model = small(epochs=20)
+    model.fit(data)
+    wanted = pairs(data, *every_pair(8, 8))
+    found = model.distribution(*wanted)
+    assert (found.shape, found.dtype) == ((64, 10), np.float32)
+    assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert model.predict(*wanted) == pytest.approx(found @ np.array(halves), abs=1e-5)
+
+
+def later(data: UserItemData) -> UserItemData:
+    """`tiny`, where u11 (of another taste now) and i9 have got ratings, and a user u12 who rates only the new item i10, which only he rates."""
+    fields = {
+        "user_fields": {"taste": ("categorical", ["loud"] * 6 + ["quiet"] * 5 + ["loud"] + ["quiet"] * 2)},
+        "item_fields": {"taste": ("categorical", ["loud"] * 5 + ["quiet"] * 6), "length": ("numeric", list(range(11)))},
+    }
+    old = [
+        (int(data.users.ids[u][1:]), int(data.items.ids[i][1:]), float(r))
+        for u, i, r in zip(data.train.user, data.train.item, data.train.rating, strict=True)
+    ]
+    new = [(11, 0, 5.0), (11, 1, 5.0), (11, 6, 1.0), (0, 9, 1.0), (1, 9, 1.0), (8, 9, 5.0), (12, 10, 5.0)]
+    return ratings_of(old + new, 14, 11, **fields)
+
+
+@pytest.mark.parametrize("settings", [{}, {"features": False, "biases": True}, {"normalisation": "symmetric"}])
+def test_a_new_user_and_a_new_item_are_answered_from_their_first_ratings_without_training(settings: dict[str, Any]):
+    data = tiny()
+    model = small(**settings)
+    model.fit(data)
+    now = later(data)
+    folded = model.fold_in(now)
+    assert folded.trained is model.trained
+    loud, quiet = folded.predict(*pairs(now, (11, 2), (11, 7)))
+    assert loud > quiet + 0.5
+    mine, other = folded.predict(*pairs(now, (9, 9), (2, 9)))
+    assert mine > other + 0.5
+    asked = pairs(now, (0, 0), (11, 2), (9, 9), (12, 10), (13, 0))
+    users, items = folded.standing(*asked)
+    assert users.tolist() == ["trained", "folded in", "trained", "cold", "cold"]
+    assert items.tolist() == ["trained", "trained", "folded in", "cold", "trained"]
+    assert np.isfinite(folded.predict(*asked)).all()
+    assert model.standing(*pairs(data, (11, 9)))[0].tolist() == ["cold"]
+    assert folded.report()["standing"]["users"] == {"cold": 2, "folded in": 1, "trained": 11}
+
+
+def test_a_user_without_ratings_is_answered_from_the_fields_and_otherwise_as_the_average_one():
+    data = tiny()
+    model = small()
+    model.fit(data)
+    loud, quiet = model.predict(*pairs(data, (11, 1), (11, 7)))
+    assert quiet > loud
+    plain = small(features=False)
+    plain.fit(data)
+    everybody = plain.predict(*pairs(data, *[(user, 1) for user in range(11)]))
+    assert everybody.min() < plain.predict(*pairs(data, (11, 1)))[0] < everybody.max()
+
+
+def test_whom_a_user_follows_is_read_as_a_field():
+    def followed(seed: int) -> UserItemData:
+        data = tiny(user_fields={})
+        row = data.users.index_of([f"u{number}" for number in range(12)])
+        source, target = row[[11, 10, 9, 1, 2]], row[[6, 6, 6, 0, 0]]
+        follows = relation(12, 12, source, target).forward
+        return UserItemData(data.train, data.users, data.items, levels=data.levels, follows=follows, seed=seed)
+
+    data = followed(0)
+    fields = fit_fields(data, GcmcSettings.from_flat(SMALL).fields)
+    users, _ = fields.matrices(data)
+    assert sorted(fields.followed) == ["u0", "u6"]
+    assert users.sum() == 5
+    without = UserItemData(data.train, data.users, data.items, levels=data.levels)
+    assert fields.matrices(without)[0].shape == users.shape
+    model = small(epochs=5)
+    model.fit(data)
+    assert np.isfinite(model.predict(*pairs(data, *every_pair(12, 10)))).all()
+
+
+def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data = tiny(workdir=tmp_path / "work")
+    whole = small(epochs=12, check_every=5)
+    whole.fit(tiny())
+    loss, steps = GcmcTask.loss, []
+
+    def interrupted(task: GcmcTask, batch: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return loss(task, batch)
+
+    monkeypatch.setattr(GcmcTask, "loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small(epochs=12, check_every=5).fit(data)
+    assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 1
+    again = small(epochs=12, check_every=5)
+    again.fit(data)
+    assert len(steps) == 8 + 7
+    wanted = pairs(data, *every_pair(12, 10))
+    assert (again.predict(*wanted) == whole.predict(*wanted)).all()
+
+
+def test_wrong_ratings_fields_levels_and_settings_are_named():
+    refuses_a_rating_outside_the_levels(small())
+    with pytest.raises(DataError, match="length"):
+        small().fit(tiny(item_fields={"length": ("numeric", [float("inf"), *range(9)])}))
+    model = small(epochs=1)
+    model.fit(tiny())
+    with pytest.raises(InputError, match="levels"):
+        model.fold_in(ratings_of([(0, 0, 1.0)], 1, 1, levels=(1.0, 2.0)))
+    for wrong in (
+        {"accumulation": "mean"},
+        {"normalisation": "right"},
+        {"bases": 0},
+        {"dropout": 1.0},
+        {"batch_size": -1},
+        {"magic": 1},
+    ):
+        with pytest.raises(ConfigError, match="gcmc"):
+            GcmcPredictor.from_settings(wrong)
+
+
+def test_a_damaged_or_foreign_model_is_refused(tmp_path: Path):
+    data = tiny()
+    model = small(epochs=1)
+    model.fit(data)
+    model.save(tmp_path / "model")
+    manifest = tmp_path / "model" / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**facts, "kind": "pinsage"}))
+    with pytest.raises(CorruptFileError, match="not a GC-MC"):
+        GcmcPredictor.load(tmp_path / "model", data)
+    manifest.write_text(json.dumps(facts))
+    nodes = tmp_path / "model" / "nodes.json"
+    nodes.write_text(nodes.read_text().replace("u3", "x3"))
+    with pytest.raises(CorruptFileError, match=r"nodes\.json"):
+        GcmcPredictor.load(tmp_path / "model", data)
+
+
+def test_a_loaded_model_answers_under_other_row_numbers_and_about_later_data(tmp_path: Path):
+    data = tiny()
+    model = small(epochs=30, biases=True)
+    model.fit(data)
+    model.save(tmp_path / "model")
+    other = renumbered(data)
+    found = GcmcPredictor.load(tmp_path / "model", other).predict(*pairs(other, *every_pair(12, 10)))
+    assert found == pytest.approx(model.predict(*pairs(data, *every_pair(12, 10))), abs=1e-5)
+    now = later(data)
+    wanted = pairs(now, *every_pair(14, 11))
+    assert (GcmcPredictor.load(tmp_path / "model", now).predict(*wanted) == model.fold_in(now).predict(*wanted)).all()
+
+
+def test_the_methods_are_found_by_name():
+    for name, reads_fields in (("gcmc", False), ("gcmc-features", True)):
+        method = find_user_method(name)
+        network = method.make(method.configuration({"gcmc": {"dim": 5}})).settings.network
+        assert (network.features, network.dim) == (reads_fields, 5)
