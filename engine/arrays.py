@@ -122,25 +122,6 @@ def open_array(folder: Path, name: str, rows: int | None = None) -> NDArray[Any]
     return whole
 
 
-def take_rows(folder: Path, name: str, rows: NDArray[Any]) -> NDArray[Any]:
-    """`open_array(folder, name)[rows]` at the cost of those rows.
-
-    Raises:
-        CorruptFileError: see `open_array`.
-        InputError: a row that is not there.
-    """
-    header = _read_header(folder, name)
-    if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < header.rows):
-        raise InputError(f"array {name!r} has {header.rows} rows; asked for {int(rows.min())} to {int(rows.max())}")
-    taken: NDArray[Any] = _base(folder, name, header)[rows]
-    patched, values = _read_patch(folder, name, header)
-    if len(patched):
-        at = np.minimum(np.searchsorted(patched, rows), len(patched) - 1)
-        hit = patched[at] == rows
-        taken[hit] = values[at[hit]]
-    return taken
-
-
 def rows_of(folder: Path, name: str) -> int:
     """How many rows an array has.
 

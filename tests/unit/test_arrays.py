@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.arrays import link_array, open_array, patch_from, rows_of, take_rows, write_base, writing_base
+from engine.arrays import link_array, open_array, patch_from, rows_of, write_base, writing_base
 from engine.errors import CorruptFileError, InputError
 from engine.files import atomic_folder, open_folder
 
@@ -67,8 +67,6 @@ def test_any_sequence_of_patches_and_appends_equals_a_plain_array(history):
             assert opened.dtype == expected.dtype
             np.testing.assert_array_equal(opened, expected)
             assert rows_of(where, "a") == len(expected)
-            asked = np.random.default_rng(1).permutation(len(expected))[:9]
-            np.testing.assert_array_equal(take_rows(where, "a", asked), expected[asked])
         shutil.rmtree(Path(home) / "0")  # no folder needs an older one
         np.testing.assert_array_equal(open_array(here, "a"), plain) if steps else None
 
@@ -187,9 +185,6 @@ def test_what_is_no_array_of_numbers_is_refused(tmp_path):
     for wrong in (np.zeros((2, 2, 2)), np.array(["a"]), np.zeros((3, 0))):
         with pytest.raises(InputError, match="array"):
             write_base(tmp_path, "a", wrong)
-    write_base(tmp_path, "a", numbers(10, 2))
-    with pytest.raises(InputError, match="has 10 rows"):
-        take_rows(tmp_path, "a", np.array([10]))
 
 
 DAMAGES = {
@@ -221,14 +216,13 @@ def _edit(at: Path, **facts) -> None:
 
 
 @pytest.mark.parametrize("damage", list(DAMAGES))
-@pytest.mark.parametrize("read", [open_array, lambda at, name: take_rows(at, name, np.arange(3))])
-def test_a_damaged_array_is_named(tmp_path, damage, read):
+def test_a_damaged_array_is_named(tmp_path, damage):
     first, second = folder(tmp_path, 0), folder(tmp_path, 1)
     write_base(first, "a", numbers(10, 2))
     patch_from(first, "a", second, 10, np.array([1, 5]), numbers(2, 2))
     DAMAGES[damage](second)
     with pytest.raises(CorruptFileError, match=str(second / "a")):
-        read(second, "a")
+        open_array(second, "a")
 
 
 def test_a_link_to_a_damaged_array_is_refused(tmp_path):
