@@ -54,23 +54,28 @@ def collect_garbage(registry: Registry, home: Path, keep: GenerationSettings) ->
 def doomed(generations: Sequence[Generation], keep: GenerationSettings, shadow: str | None) -> list[Generation]:
     """The generations to delete, oldest first.
 
-    Kept are: what serves; a shadow; the newest `keep.keep`, and the newest `keep.keep_full` full ones; the one to roll back
-    to; the parent of what is being built; and candidates: a full one that waits beside what serves, and any that is
-    newer than what serves, as its process may be about to publish it.
+    Kept are: a shadow; the parents of what is being built; and in each slot what serves; the newest `keep.keep`, and the
+    newest `keep.keep_full` full ones; the one to roll back to; and candidates: a full one that waits beside what serves,
+    and any that is newer than what serves, as its process may be about to publish it.
     """
     alive = [one for one in generations if one.state in (GenerationState.READY, GenerationState.PUBLISHED)]
-    alive.sort(key=_number, reverse=True)
+    alive.sort(key=_number)
+    kept = {shadow, *(one.parent for one in generations if one.state is GenerationState.BUILDING)}
+    for slot in {one.slot for one in alive}:
+        kept |= _kept([one for one in reversed(alive) if one.slot == slot], keep)
+    return [one for one in alive if one.id not in kept]
+
+
+def _kept(alive: list[Generation], keep: GenerationSettings) -> set[str]:
+    """Those to keep of one slot's generations, newest first."""
     serving = next((_number(one) for one in alive if one.serving), 0)
     published = [one for one in alive if one.state is GenerationState.PUBLISHED and not one.serving]
     ready = [one for one in alive if one.state is GenerationState.READY]
-    kept = {shadow, *(one.id for one in alive if one.serving)}
-    kept.update(one.id for one in published[: keep.keep])
-    kept.update(one.id for one in [one for one in published if one.kind == "full"][: keep.keep_full])
-    kept.update(one.id for one in [one for one in published if _number(one) < serving][:1])
-    kept.update(one.id for one in [one for one in ready if one.kind == "full"][:1])
-    kept.update(one.id for one in ready if _number(one) > serving)
-    kept.update(one.parent for one in generations if one.state is GenerationState.BUILDING)
-    return [one for one in reversed(alive) if one.id not in kept]
+    full = [one for one in published if one.kind == "full"]
+    older = [one for one in published if _number(one) < serving]
+    candidates = [one for one in ready if one.kind == "full"][:1] + [one for one in ready if _number(one) > serving]
+    stay = [one for one in alive if one.serving] + published[: keep.keep] + full[: keep.keep_full] + older[:1]
+    return {one.id for one in stay + candidates}
 
 
 def _number(generation: Generation) -> int:

@@ -1,6 +1,6 @@
 """The registry: what exists, what serves, who works on it and what was done. SQLAlchemy is imported here alone."""
 
-from engine.registry.generation import Generation, GenerationKind, GenerationState, Publication
+from engine.registry.generation import LIVE, Generation, GenerationKind, GenerationState, Publication
 from engine.registry.leases import BUILDING, REFRESHING, Held, Lease, holder_name
 from engine.registry.receipts import Receipt, ReceiptState
 from engine.registry.runs import Job, Outcome, Recorder, Run
@@ -12,6 +12,7 @@ from engine.registry.watermarks import Consumer
 
 __all__ = [
     "BUILDING",
+    "LIVE",
     "REFRESHING",
     "Consumer",
     "Generation",

@@ -17,7 +17,7 @@ from engine.assets import asset_folder
 from engine.errors import ConfigError, CorruptFileError, DiskFullError, StorageError
 from engine.files import disk_full_as
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in migrations/sql."""
 _LOCK_WAIT_S = 30
 _MIGRATION_LOCK = 0x656E67696E65

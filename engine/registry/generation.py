@@ -15,6 +15,8 @@ from engine.errors import UnknownNameError
 from engine.registry.tables import GenerationRow
 
 GenerationKind = Literal["full", "delta"]
+LIVE = "live"
+"""The slot of what answers for related items and home feeds."""
 
 
 class GenerationState(StrEnum):
@@ -37,6 +39,7 @@ class Generation:
 
     Attributes:
         id: its name in every answer, such as "g0007".
+        slot: what it answers: `LIVE`, or the name of a model about users and items. In each slot at most one serves.
         kind: "full" was built from nothing, "delta" from its parent and the changes since.
         parent: id of the generation it was made from; None for a full one.
         model, seed: of the checkpoint that made its vectors; None where it was given vectors.
@@ -52,6 +55,7 @@ class Generation:
     """
 
     id: str
+    slot: str
     state: GenerationState
     kind: GenerationKind
     parent: str | None
@@ -113,6 +117,7 @@ def generation_of(row: GenerationRow, serving: int | None) -> Generation:
     """The values of a row; `serving` is the number of the one that serves."""
     return Generation(
         id=name_of(row.number),
+        slot=row.slot,
         state=GenerationState(row.state),
         kind="delta" if row.kind == "delta" else "full",
         parent=None if row.parent is None else name_of(row.parent),

@@ -51,6 +51,7 @@ class GenerationRow(Base):
     __tablename__ = "generations"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    slot: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(16))
     parent: Mapped[int | None] = mapped_column(ForeignKey("generations.number"))
@@ -72,11 +73,11 @@ class GenerationRow(Base):
 
 
 class ServingRow(Base):
-    """What serves: the one row that publishing flips."""
+    """What serves in each slot: the one row that publishing flips."""
 
     __tablename__ = "serving"
 
-    slot: Mapped[str] = mapped_column(String(16), primary_key=True)
+    slot: Mapped[str] = mapped_column(String(64), primary_key=True)
     generation: Mapped[int] = mapped_column(ForeignKey("generations.number"))
     since: Mapped[datetime]
 

@@ -163,3 +163,12 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         Registry.open(f"sqlite:///{tmp_path / 'file' / 'registry.sqlite'}")
+
+
+def test_an_older_engine_sees_nothing_of_other_slots(first_schema, registry, open_registry):
+    publish(registry, slot="lightgcn")
+    with migrating(first_schema) as connection:
+        command.downgrade(alembic_config(connection), "0002")
+        assert connection.execute(text("SELECT slot, generation FROM serving")).all() == [("live", 3)]
+        assert connection.execute(text("SELECT state FROM generations WHERE number = 4")).scalar() == "deleted"
+    assert open_registry().generations.slots() == ("live",)

@@ -211,3 +211,38 @@ def test_publishers_at_the_same_moment_leave_one_that_serves_and_an_unbroken_his
     history = registry.generations.publications()[::-1]
     assert [one.replaced for one in history] == [None, *(one.generation for one in history[:-1])]
     assert registry.generations.serving_id() == history[-1].generation
+
+
+def test_each_slot_has_one_that_serves_and_a_history_of_its_own(registry, open_registry):
+    publish(registry)
+    publish(registry, slot="lightgcn")
+    publish(registry, slot="lightgcn")
+    publish(registry)
+    there = open_registry().generations
+    assert (there.serving_id(), there.serving_id("lightgcn"), there.serving_id("gcmc")) == ("g0004", "g0003", None)
+    assert there.slots() == ("lightgcn", "live")
+    assert [(one.id, one.slot, one.serving) for one in there.list()] == [
+        ("g0004", "live", True),
+        ("g0003", "lightgcn", True),
+        ("g0002", "lightgcn", False),
+        ("g0001", "live", False),
+    ]
+    assert there.rollback(slot="lightgcn").id == "g0002"
+    assert there.rollback("g0003").id == there.serving_id("lightgcn") == "g0003"
+    assert there.serving_id() == "g0004"
+    with pytest.raises(InputError, match="g0003 serves"):
+        there.delete("g0003")
+    with pytest.raises(NotReadyError, match="no generation is published"):
+        there.rollback(slot="gcmc")
+
+
+def test_a_model_can_be_withdrawn_and_comes_back_by_name(registry):
+    publish(registry)
+    publish(registry, slot="gcmc")
+    assert registry.generations.withdraw("gcmc").id == "g0002"
+    assert registry.generations.serving("gcmc") is None
+    assert registry.generations.withdraw("gcmc") is None
+    assert registry.generations.get("g0002").retired_at is not None
+    assert registry.generations.rollback("g0002").serving
+    with pytest.raises(InputError, match="cannot be withdrawn"):
+        registry.generations.withdraw("live")

@@ -46,11 +46,13 @@ def test_what_is_not_kept_goes_with_its_snapshot_and_the_rest_stays_whole(regist
     assert (again.deleted, again.folders, again.freed_bytes, again.left) == ((), (), 0, None)
 
 
-def row(number: int, state: str = "published", kind: str = "full", parent: str | None = None) -> Generation:
+def row(
+    number: int, state: str = "published", kind: str = "full", parent: str | None = None, slot: str = "live"
+) -> Generation:
     now, nowhere = datetime(2026, 1, 1, tzinfo=UTC), Path("/nowhere")
     serving, state = state == "serving", "published" if state == "serving" else state
     return Generation(
-        f"g{number:04d}", GenerationState(state), kind, parent, None, None, None, now, None, None, now, number, {}, {},
+        f"g{number:04d}", slot, GenerationState(state), kind, parent, None, None, None, now, None, None, now, number, {}, {},
         None, {}, nowhere, nowhere, None, serving,
     )  # fmt: skip
 
@@ -70,6 +72,9 @@ def row(number: int, state: str = "published", kind: str = "full", parent: str |
          (1, 0), None, [1, 3]),
         ([row(9_999), row(10_000), row(10_001, "serving")], (1, 0), None, [9_999]),
         ([row(1, "ready"), row(2, "failed"), row(3, "deleted")], (1, 0), None, []),
+        # Each slot is counted alone; in one of them nothing serves any more.
+        ([*(row(n) for n in range(1, 4)), row(4, "serving"), *(row(n, slot="gcmc") for n in range(5, 8))],
+         (1, 0), None, [1, 2, 5, 6]),
     ],
 )  # fmt: skip
 def test_what_is_kept(rows, keep, shadow, gone):
