@@ -145,6 +145,34 @@ class UserScorer(Protocol):
 
 
 @runtime_checkable
+class VectorScorer(UserScorer, Protocol):
+    """A `UserScorer` whose scores are inner products, so that an index of the items can answer for it.
+
+    Attributes:
+        user_vectors: float32 `[users, d]`; a row of zeros where nothing is known of the user.
+        item_vectors: float32 `[items, d]`. `score(users)` equals `user_vectors[users] @ item_vectors.T` where it is finite. A
+            bias of an item is a column of its own, against a 1 in the user's.
+    """
+
+    user_vectors: FloatArray
+    item_vectors: FloatArray
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A method that can be written down. `UserMethod.load` reads it again, to answer about the data of its training or about
+    later data, without training."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        ...
+
+
+@runtime_checkable
 class RatingPredictor(Protocol):
     """A method that predicts ratings."""
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from engine.models.user_item import UserItemData
 
 Answers = Literal["ranking", "rating"]
 Settings = Mapping[str, Any]
@@ -46,6 +50,9 @@ class UserMethod:
         settings: what this method changes in the settings of its family.
         family: whose section of a configuration it reads, beside its own.
         space: setting -> what `engine tune` may set it to; empty where there is nothing to tune.
+        load: `load(folder, data)` reads what the method's `save` wrote (see `engine.models.user_item.Kept`), to answer about
+            some data: that of training, or later data, whose new users and items are folded in. None where the method has
+            nothing to keep: it is fitted anew, which takes no longer than reading.
     """
 
     name: str
@@ -55,6 +62,7 @@ class UserMethod:
     settings: Settings | None = None
     family: str = ""
     space: Mapping[str, Range | OneOf] = field(default_factory=dict)
+    load: Callable[[Path, UserItemData], Any] | None = None
 
     def configuration(self, sections: Mapping[str, Settings]) -> dict[str, Any]:
         """The settings in force: the family's section, then what the method is about, then its own section."""
@@ -78,6 +86,12 @@ def _gcmc(settings: Settings) -> Any:
     return GcmcPredictor.from_settings(settings)
 
 
+def _load_gcmc(folder: Path, data: UserItemData) -> Any:
+    from engine.models.gcmc.predictor import GcmcPredictor
+
+    return GcmcPredictor.load(folder, data)
+
+
 _GCMC_SPACE: Mapping[str, Range | OneOf] = {
     "epochs": Range(100, 3000, log=True, whole=True),
     "dropout": Range(0.3, 0.8),
@@ -88,9 +102,16 @@ _GCMC_SPACE: Mapping[str, Range | OneOf] = {
 }
 _RATING: frozenset[Answers] = frozenset({"rating"})
 _LISTED = (
-    UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE),
+    UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(
-        "gcmc-features", "GC-MC with fields and follows", _RATING, _gcmc, {"features": True}, "gcmc", _GCMC_SPACE
+        "gcmc-features",
+        "GC-MC with fields and follows",
+        _RATING,
+        _gcmc,
+        {"features": True},
+        "gcmc",
+        _GCMC_SPACE,
+        _load_gcmc,
     ),
 )
 USER_METHODS: dict[str, UserMethod] = {method.name: method for method in _LISTED}
