@@ -54,7 +54,7 @@ class Answers:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=self.users.shape[1]))]).astype(np.int64)
         dots = dot_rows(indptr, items[order].astype(np.int32), self.users, self.items)
         logits = np.empty((len(users), len(self.levels)), dtype=np.float32)
-        logits[order] = (dots[:, :, None] * self.mix).sum(axis=1)
+        logits[order] = (dots.T[:, :, None] * self.mix).sum(axis=1)
         for bias, rows in zip(self.biases, (users, items), strict=False):
             logits += bias[rows]
         logits -= logits.max(axis=1, keepdims=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.compiled import compiled
+from engine.compiled import compiled_sums
 from engine.types import FloatArray, IndexArray, OffsetArray
 
 SMALL = 1 << 16
@@ -45,15 +45,15 @@ def dot_rows(indptr: OffsetArray, indices: IndexArray, left: FloatArray, right: 
         right: float32 `[N, D]`.
 
     Returns:
-        float32 `[E, S]`.
+        float32 `[S, E]`.
     """
-    out = np.empty((len(indices), len(left)), dtype=np.float32)
+    out = np.empty((len(left), len(indices)), dtype=np.float32)
     work = len(left) * left.shape[2]
     _share_out(lambda first, stop: _dot_rows(indptr, indices, left, right, out, first, stop), indptr, work)
     return out
 
 
-@compiled
+@compiled_sums
 def _sum_rows(
     indptr: OffsetArray,
     indices: IndexArray,
@@ -74,7 +74,7 @@ def _sum_rows(
                     total[column] += share * source[column]
 
 
-@compiled
+@compiled_sums
 def _dot_rows(
     indptr: OffsetArray,
     indices: IndexArray,
@@ -84,24 +84,15 @@ def _dot_rows(
     first: int,
     stop: int,
 ) -> None:
-    several, width = left.shape[0], left.shape[2]
-    partial = np.empty(16, dtype=np.float32)
-    whole = width - width % 16
     for row in range(first, stop):
         for at in range(indptr[row], indptr[row + 1]):
             other = right[indices[at]]
-            for number in range(several):
+            for number in range(left.shape[0]):
                 own = left[number, row]
-                partial[:] = 0
-                for start in range(0, whole, 16):  # sixteen sums side by side, so that they are one instruction
-                    for lane in range(16):
-                        partial[lane] += own[start + lane] * other[start + lane]
                 total = np.float32(0)
-                for column in range(whole, width):
+                for column in range(left.shape[2]):
                     total += own[column] * other[column]
-                for lane in range(16):
-                    total += partial[lane]
-                out[at, number] = total
+                out[number, at] = total
 
 
 def _share_out(run: Callable[[int, int], None], indptr: OffsetArray, work: int) -> None:

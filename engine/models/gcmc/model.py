@@ -103,12 +103,12 @@ class Gcmc(nn.Module):
         return users @ self.forms
 
     def logits(self, pattern: Pattern, users: Tensor, items: Tensor) -> Tensor:
-        """The logits of the levels of some pairs, `[E, levels]`, without biases.
+        """The logits of the levels of some pairs, `[levels, E]`, without biases.
 
         Args:
             pattern: the pairs; rows are rows of `users`, columns rows of `items`.
         """
-        return edge_dots(pattern, self.forms_of(users), items) @ self.mix
+        return self.mix.T @ edge_dots(pattern, self.forms_of(users), items)
 
 
 def _glorot(into: int, out: int, rows: int | None = None, columns: int | None = None) -> Tensor:

@@ -72,7 +72,7 @@ def edge_dots(pattern: Pattern, left: Tensor, right: Tensor) -> Tensor:
         right: float `[N, D]`.
 
     Returns:
-        float `[E, S]`.
+        float `[S, E]`.
     """
     out: Tensor = _EdgeDots.apply(left, right, pattern)  # type: ignore[no-untyped-call]
     return out
@@ -102,7 +102,7 @@ class _EdgeDots(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         pattern, (left, right) = ctx.pattern, map(_array, ctx.saved_tensors)
         for_left, for_right = np.empty_like(left), np.zeros_like(right)
-        for number, share in enumerate(np.ascontiguousarray(_array(grads[0]).T)):
+        for number, share in enumerate(_array(grads[0])):
             for_left[number] = sum_rows(pattern.indptr, pattern.indices, share, right)
             for_right += sum_rows(pattern.turned_indptr, pattern.turned_indices, share[pattern.turned], left[number])
         return torch.from_numpy(for_left), torch.from_numpy(for_right), None

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from engine.models.gcmc.config import GcmcSettings
 from engine.models.gcmc.fields import sparse_rows
@@ -46,14 +45,14 @@ class RatingBatch:
         sides: users and items.
         pairs: the ratings to predict: rows are users of the batch, columns items.
         pair: int64 `[B]` twice, the rows that each rating joins, for the biases.
-        level: int64 `[B]`.
+        given: float32 `[levels, B]`, 1 at the level that each got.
     """
 
     weight: FloatArray
     sides: tuple[SideBatch, SideBatch]
     pairs: Pattern
     pair: tuple[Tensor, Tensor]
-    level: Tensor
+    given: Tensor
 
 
 class GcmcTask:
@@ -87,7 +86,7 @@ class GcmcTask:
     def batch(self, step: int) -> RatingBatch:
         rng = np.random.default_rng([self.settings.loop.seed, step])
         layout = self.all if self.steps_an_epoch == 1 else self._layout(self._targets(step))
-        sides, pairs, pair, level = layout
+        sides, pairs, pair, given = layout
         dropout = self.settings.training.dropout
         keep = _kept(rng, (self.graph.num_nodes,), dropout)
         weight = self.messages.share * keep[self.messages.sender]
@@ -99,7 +98,7 @@ class GcmcTask:
         dropped = tuple(
             SideBatch(side.nodes, side.fields, torch.from_numpy(_kept(rng, side.keep.shape, dropout))) for side in sides
         )
-        return RatingBatch(weight, (dropped[0], dropped[1]), pairs, pair, level)
+        return RatingBatch(weight, (dropped[0], dropped[1]), pairs, pair, given)
 
     def loss(self, batch: RatingBatch) -> Tensor:
         """Mean negative log likelihood of the ratings (equation 6)."""
@@ -111,8 +110,9 @@ class GcmcTask:
         )
         logits = model.logits(batch.pairs, users, items)
         for bias, rows in zip(model.biases, batch.pair, strict=False):
-            logits = logits + bias[rows]
-        return F.cross_entropy(logits, batch.level)
+            logits = logits + bias[rows].T
+        # Levels in the first dimension: ten times as fast as `cross_entropy` over a last one of five.
+        return -(logits.log_softmax(0) * batch.given).sum() / batch.given.shape[1]
 
     def _targets(self, step: int) -> NDArray[np.int64]:
         """The ratings of a step: each once an epoch, in an order drawn for it."""
@@ -138,7 +138,9 @@ class GcmcTask:
             places.append(place)
         pairs = Pattern.of(places[0], places[1], (len(sides[0].nodes), len(sides[1].nodes)))
         pair = (torch.from_numpy(ends[0]), torch.from_numpy(ends[1]))
-        return (sides[0], sides[1]), pairs, pair, torch.from_numpy(self.graph.level[targets])
+        given = torch.zeros(self.graph.num_levels, len(targets))
+        given[torch.from_numpy(self.graph.level[targets]), torch.arange(len(targets))] = 1
+        return (sides[0], sides[1]), pairs, pair, given
 
 
 def _kept(rng: np.random.Generator, shape: tuple[int, ...], dropout: float) -> FloatArray:

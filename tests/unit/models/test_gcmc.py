@@ -91,7 +91,7 @@ def test_products_with_sparse_matrices_and_their_gradients_are_those_of_dense_on
     dense[rows, columns] = torch.from_numpy(weight)
     table = torch.randn(20, 37, requires_grad=True)
     left, right = torch.randn(2, 30, 37, requires_grad=True), torch.randn(20, 37, requires_grad=True)
-    toward, along = torch.randn(30, 37), torch.randn(len(rows), 2)
+    toward, along = torch.randn(30, 37), torch.randn(2, len(rows))
 
     def both(product: Any, dots: Any) -> list[torch.Tensor]:
         (product * toward).sum().backward()
@@ -101,7 +101,7 @@ def test_products_with_sparse_matrices_and_their_gradients_are_those_of_dense_on
         return found
 
     ours = both(matmul(pattern, weight, table), edge_dots(pattern, left, right))
-    plain = both(dense @ table, (left @ right.T)[:, rows, columns].T)
+    plain = both(dense @ table, (left @ right.T)[:, rows, columns])
     for one, other in zip(ours, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
