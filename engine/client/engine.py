@@ -99,7 +99,7 @@ class Engine:
     snapshot = models.snapshot
     train = models.train
     build = models.build
-    evaluate_related = models.evaluate_related
+    evaluate = models.evaluate
 
     # Refreshes
     refresh = refreshing.refresh

@@ -12,7 +12,7 @@ _WAIT_S = 2.0
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
-    from engine.evaluation.related import RelatedReport
+    from engine.evaluation.run import EvaluationReport
     from engine.graph.snapshot import Snapshot
     from engine.registry import Generation
 
@@ -76,9 +76,11 @@ def build(
     return built
 
 
-def evaluate_related(engine: Engine, data: Path | str, methods: Sequence[str], **options: Any) -> RelatedReport:
-    """Score methods on a data set folder; see `engine.evaluation.related.evaluate_related`."""
-    from engine.evaluation.related import evaluate_related
+def evaluate(
+    engine: Engine, protocol: str, data: Path | str, methods: Sequence[str], **options: Any
+) -> EvaluationReport:
+    """Score methods on a data set folder; see `engine.evaluation.run.evaluate`."""
+    from engine.evaluation.run import evaluate
 
     del engine  # scores files; no graph and no generation take part
-    return evaluate_related(Path(data), methods, **options)
+    return evaluate(protocol, Path(data), methods, **options)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.errors import ConfigError
-from engine.evaluation.protocol import RelatedProtocol
-from engine.evaluation.related import RelatedConfig
+from engine.evaluation.task import Sections
 from engine.models.methods import METHODS
+from engine.models.user_methods import USER_METHODS
 
 
-def read_config(path: Path) -> RelatedConfig:
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """What a caller may change.
+
+    Attributes:
+        numbers: of the protocol, by name.
+        sections: method or family -> settings.
+    """
+
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    sections: Sections = field(default_factory=dict)
+
+
+def read_config(path: Path) -> EvaluationConfig:
     """Read and check the file.
 
     Raises:
-        ConfigError: it is missing or not TOML, or has an unknown section or setting.
+        ConfigError: it is missing or not TOML, or has an unknown section.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -23,10 +39,11 @@ def read_config(path: Path) -> RelatedConfig:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    known = ["protocol", *METHODS]
+    families = {method.family for method in METHODS.values()} | {method.family for method in USER_METHODS.values()}
+    known = list(dict.fromkeys(["protocol", *METHODS, *USER_METHODS, *sorted(families - {""})]))
     for name, section in values.items():
         if name not in known:
             raise ConfigError(f"{path}: unknown section [{name}]", hint=f"Known: {', '.join(known)}.")
         if not isinstance(section, dict):
             raise ConfigError(f"{path}: {name} must be a section, [{name}]")
-    return RelatedConfig(RelatedProtocol.from_mapping(values.pop("protocol", {})), values)
+    return EvaluationConfig(values.pop("protocol", {}), values)

@@ -1,25 +1,22 @@
 """The results file: runs by method and seed, written after each, so that an interrupted evaluation goes on.
 
-A run keeps where every answer stood, so other cut-offs and comparisons need no new run. Knows no method.
+A run keeps where every answer stood, or every predicted rating, so other cut-offs and comparisons need no new run. Knows no
+method.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.errors import CorruptFileError, InputError
+from engine.evaluation.outcome import Outcome, pack_outcome, unpack_outcome
 from engine.files import write_json
-from engine.models.ranking import Standing
 
-FORMAT = 1
-PARTS = ("warm", "cold")
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,8 @@ class Run:
 
     Attributes:
         key: digest of everything that the figures depend on.
-        standing: "warm" and "cold" -> where each answer stood; a part without pairs is left out.
+        outcomes: part -> what was answered; a part without anything asked is left out.
+        beyond: what its lists are like beyond accuracy; empty where nothing is listed.
         config: the settings in force.
         report: what the method says of its fit.
         fit_s, score_s: wall-clock seconds.
@@ -37,19 +35,21 @@ class Run:
     method: str
     seed: int
     key: str
-    standing: dict[str, Standing]
+    outcomes: dict[str, Outcome]
+    beyond: dict[str, float] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     fit_s: float = 0.0
     score_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "standing": {part: _pack(value) for part, value in self.standing.items()}}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**values, "outcomes": {part: pack_outcome(outcome) for part, outcome in self.outcomes.items()}}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Run:
-        standing = {part: _unpack(value) for part, value in values["standing"].items()}
-        return Run(**{**values, "standing": standing})
+        outcomes = {part: unpack_outcome(packed) for part, packed in values["outcomes"].items()}
+        return Run(**{**values, "outcomes": outcomes})
 
 
 @dataclass(slots=True)
@@ -125,13 +125,3 @@ class ResultsFile:
             write_json(
                 self.path, {"format": FORMAT, "subject": self.subject, "splits": self.splits, "runs": runs, **summary}
             )
-
-
-def _pack(standing: Standing) -> str:
-    """int32 `[2, P]` (better, tied), compressed, as text: a few kB instead of thousands of lines."""
-    return base64.b64encode(zlib.compress(np.stack([standing.better, standing.tied]).astype("<i4").tobytes())).decode()
-
-
-def _unpack(text: str) -> Standing:
-    better, tied = np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4").reshape(2, -1).astype(np.int64)
-    return Standing(better, tied)

@@ -39,7 +39,7 @@ def build(
     named = (interactions.get("user_id"), follows.get("user_id"), follows.get("followed_id"), owns.get("user_id"))
     users = _nodes("user", tables.users, tables.user_fields, *named)
     cold = np.zeros(len(items), dtype=bool)
-    cold[_rows("exclude_items", "item", items, exclude_items or [])] = True
+    cold[rows_of("exclude_items", "item", items, exclude_items or [])] = True
 
     def edges(
         name: str, table: Columns, source: NodeTable, target: NodeTable, value: str, left_out: Any = None
@@ -50,7 +50,7 @@ def build(
         of = {"saves": ("context", "item"), "interactions": ("user", "item"), "follows": ("user", "followed")}
         ends = of.get(name, ("user", "context"))
         rows = [
-            _rows(name, what, nodes, table[f"{what}_id"]) for what, nodes in zip(ends, (source, target), strict=True)
+            rows_of(name, what, nodes, table[f"{what}_id"]) for what, nodes in zip(ends, (source, target), strict=True)
         ]
         keep = np.ones(len(rows[0]), dtype=bool) if left_out is None else ~left_out
         if keep.shape != rows[0].shape:
@@ -90,8 +90,16 @@ def _owns(contexts: Columns) -> Columns:
     return {"user_id": [owner for owner, _ in owned], "context_id": [context for _, context in owned]}
 
 
-def _rows(where: str, what: str, nodes: NodeTable, ids: Any) -> IndexArray:
-    """The rows of an id column, each distinct id looked up once."""
+def rows_of(where: str, what: str, nodes: NodeTable, ids: Any) -> IndexArray:
+    """The rows of an id column, each distinct id looked up once.
+
+    Args:
+        where: the table or file, for the message.
+        what: the word for such a node.
+
+    Raises:
+        DataError: an id that is not among the nodes.
+    """
     encoded = _strings(ids).dictionary_encode()
     names = encoded.dictionary.to_pylist()
     rows = nodes.index_of(names)

@@ -39,7 +39,7 @@ class ContentScorer:
         self._vectors: dict[str, FloatArray] = {}
         for name, column in sorted(data.items.fields.items()):
             if column.kind == "vector":
-                self._vectors[name] = _unit(np.asarray(column.values, dtype=np.float32))
+                self._vectors[name] = unit_rows(np.asarray(column.values, dtype=np.float32))
 
     def score(self, queries: IndexArray) -> FloatArray:
         """float32 `[B, N]`, between -1 and 1."""
@@ -96,7 +96,7 @@ def _token_cosines(
             own[indices[place]] = 0.0
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def unit_rows(vectors: FloatArray) -> FloatArray:
     """Rows of length 1; a row with a missing value becomes zeros."""
     filled = np.where(np.isnan(vectors).any(axis=1, keepdims=True), np.float32(0), vectors)
     length = np.linalg.norm(filled, axis=1, keepdims=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.errors import UnknownNameError
+from engine.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from engine.models.user_item import UserItemData
@@ -80,6 +81,55 @@ def find_user_method(name: str) -> UserMethod:
     return USER_METHODS[name]
 
 
+def built(kind: Callable[..., Any], settings: Settings) -> Any:
+    """Call a class with settings.
+
+    Raises:
+        ConfigError: it has no such setting; lists those it has.
+    """
+    known = inspect.signature(kind).parameters
+    for name in settings:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}", hint=f"Known: {', '.join(known) or 'none'}.")
+    return kind(**settings)
+
+
+def _popularity(settings: Settings) -> Any:
+    from engine.models.user_baselines.popularity import UserPopularity
+
+    return built(UserPopularity, settings)
+
+
+def _recent_popularity(settings: Settings) -> Any:
+    from engine.models.user_baselines.popularity import RecentPopularity
+
+    return built(RecentPopularity, settings)
+
+
+def _bias(settings: Settings) -> Any:
+    from engine.models.user_baselines.bias import DampedBias
+
+    return built(DampedBias, settings)
+
+
+def _item_knn(settings: Settings) -> Any:
+    from engine.models.user_baselines.neighbours import UserItemKnn
+
+    return built(UserItemKnn, settings)
+
+
+def _user_knn(settings: Settings) -> Any:
+    from engine.models.user_baselines.neighbours import UserKnn
+
+    return built(UserKnn, settings)
+
+
+def _content(settings: Settings) -> Any:
+    from engine.models.user_baselines.content import UserContent
+
+    return built(UserContent, settings)
+
+
 def _gcmc(settings: Settings) -> Any:
     from engine.models.gcmc.predictor import GcmcPredictor
 
@@ -100,8 +150,31 @@ _GCMC_SPACE: Mapping[str, Range | OneOf] = {
     "bases": Range(1, 5, whole=True),
     "biases": OneOf((False, True)),
 }
+_RANKING: frozenset[Answers] = frozenset({"ranking"})
 _RATING: frozenset[Answers] = frozenset({"rating"})
+_KNN_SPACE: dict[str, Range | OneOf] = {
+    "neighbours": Range(10, 1000, log=True, whole=True),
+    "shrink": Range(0, 200),
+    "weighting": OneOf(("none", "tfidf")),
+}
+_BIAS_SPACE: dict[str, Range | OneOf] = {
+    "user_damping": Range(0.1, 50, log=True),
+    "item_damping": Range(0.1, 50, log=True),
+}
+
 _LISTED = (
+    UserMethod("popularity", "the items that most users have", _RANKING, _popularity),
+    UserMethod(
+        "recent-popularity",
+        "the same, recent edges counting more",
+        _RANKING,
+        _recent_popularity,
+        space={"half_life": Range(0.001, 1, log=True)},
+    ),
+    UserMethod("content", "TF-IDF cosine with the mean of the user's items", _RANKING, _content),
+    UserMethod("item-knn", "items like those the user has, shrunk cosine", _RANKING, _item_knn, space=_KNN_SPACE),
+    UserMethod("user-knn", "what users like this one have, shrunk cosine", _RANKING, _user_knn, space=_KNN_SPACE),
+    UserMethod("bias", "mean rating plus damped biases of user and item", _RATING, _bias, space=_BIAS_SPACE),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(
         "gcmc-features",

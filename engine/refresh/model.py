@@ -214,7 +214,7 @@ def _model_folder(view: View) -> Path:
 
 def _training_data(snapshot: Snapshot, seed: int, work: Path) -> RelatedData:
     """All but the validation pairs; all, where the boards are too small to spare any."""
-    from engine.evaluation.split import training_data
+    from engine.evaluation.related_split import training_data
 
     try:
         return training_data(snapshot, seed, workdir=work)

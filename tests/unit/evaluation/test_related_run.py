@@ -11,11 +11,12 @@ import pytest
 from boards import topics, world
 
 from engine.errors import ConfigError, CorruptFileError, DataError, EmptyGraphError, InputError, UnknownNameError
-from engine.evaluation.config import read_config
-from engine.evaluation.protocol import RelatedProtocol
-from engine.evaluation.related import RelatedConfig, evaluate_related
+from engine.evaluation.bootstrap import Difference
+from engine.evaluation.config import EvaluationConfig, read_config
+from engine.evaluation.outcome import from_standing, metric_values
 from engine.evaluation.results import Run
-from engine.evaluation.summary import metric_values, summarise
+from engine.evaluation.run import evaluate
+from engine.evaluation.summary import Summary, summarise
 from engine.models.methods import METHODS, Method, find_method, with_parts
 from engine.models.popularity import PopularityScorer
 from engine.models.ranking import Standing
@@ -46,7 +47,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> type[Counting]:
 
 def test_methods_that_know_the_topics_beat_popularity(tmp_path: Path):
     topics(tmp_path / "set")
-    report = evaluate_related(tmp_path / "set", SIMPLE, seeds=2, ks=(10, 30))
+    report = evaluate("related", tmp_path / "set", SIMPLE, seeds=2, ks=(10, 30))
     warm = {name: parts["warm"]["hit@30"].mean for name, parts in report.summary.figures.items()}
     assert list(warm) == SIMPLE
     assert min(warm["content"], warm["walks"], warm["blend-walks-content"]) > 0.9 > warm["popularity"]
@@ -59,7 +60,7 @@ def test_methods_that_know_the_topics_beat_popularity(tmp_path: Path):
 def test_the_file_holds_what_a_reader_needs(tmp_path: Path):
     topics(tmp_path / "set")
     path = tmp_path / "out" / "results.json"
-    evaluate_related(tmp_path / "set", ["popularity", "walks"], seeds=2, json_path=path)
+    evaluate("related", tmp_path / "set", ["popularity", "walks"], seeds=2, json_path=path)
     found = json.loads(path.read_text())
     assert found["subject"]["protocol"]["numbers"]["min_items"] == 3
     assert found["subject"]["data"]["name"] == "boards"
@@ -70,7 +71,7 @@ def test_the_file_holds_what_a_reader_needs(tmp_path: Path):
     assert found["hardware"]["cores"] >= 1
     assert found["versions"]["python"]
     assert len(found["table"]["walks"]["warm"]["mrr"]["seeds"]) == 2
-    assert found["versus_walks"]["popularity"]["warm"]["mrr"]["low"] < 0
+    assert found["versus"]["table"]["popularity"]["warm"]["mrr"]["low"] < 0
 
 
 def test_what_the_file_holds_is_not_run_again(tmp_path: Path, counting: type[Counting]):
@@ -78,37 +79,35 @@ def test_what_the_file_holds_is_not_run_again(tmp_path: Path, counting: type[Cou
     path = tmp_path / "results.json"
     counting.fail_at = 1
     with pytest.raises(KeyboardInterrupt):
-        evaluate_related(tmp_path / "set", ["counting"], seeds=3, json_path=path)
+        evaluate("related", tmp_path / "set", ["counting"], seeds=3, json_path=path)
     counting.fail_at = None
-    whole = evaluate_related(tmp_path / "set", ["counting"], seeds=3, json_path=path)
+    whole = evaluate("related", tmp_path / "set", ["counting"], seeds=3, json_path=path)
     assert counting.fits == [0, 1, 2]
-    again = evaluate_related(tmp_path / "set", ["counting", "walks"], seeds=3, ks=(10, 100, 500), json_path=path)
+    again = evaluate("related", tmp_path / "set", ["counting", "walks"], seeds=3, ks=(10, 100, 500), json_path=path)
     assert counting.fits == [0, 1, 2]
     assert again.summary.figures["counting"] == whole.summary.figures["counting"]
-    direct = evaluate_related(tmp_path / "set", ["counting"], seeds=3)
+    direct = evaluate("related", tmp_path / "set", ["counting"], seeds=3)
     assert direct.summary.figures["counting"] == whole.summary.figures["counting"]
 
 
 def test_other_settings_of_a_method_run_it_again(tmp_path: Path, counting: type[Counting]):
     topics(tmp_path / "set")
     path = tmp_path / "results.json"
-    evaluate_related(tmp_path / "set", ["counting"], seeds=1, json_path=path)
-    changed = RelatedConfig(sections={"counting": {"anything": 1}})
-    evaluate_related(tmp_path / "set", ["counting"], seeds=1, json_path=path, config=changed)
+    evaluate("related", tmp_path / "set", ["counting"], seeds=1, json_path=path)
+    changed = EvaluationConfig(sections={"counting": {"anything": 1}})
+    evaluate("related", tmp_path / "set", ["counting"], seeds=1, json_path=path, config=changed)
     assert counting.fits == [0, 0]
 
 
 def test_results_of_another_protocol_or_data_set_are_not_mixed(tmp_path: Path):
     topics(tmp_path / "set")
     path = tmp_path / "results.json"
-    evaluate_related(tmp_path / "set", ["popularity"], seeds=1, json_path=path)
+    evaluate("related", tmp_path / "set", ["popularity"], seeds=1, json_path=path)
     with pytest.raises(InputError, match="another protocol"):
-        evaluate_related(
-            tmp_path / "set", ["popularity"], json_path=path, config=RelatedConfig(RelatedProtocol(min_items=2))
-        )
+        evaluate("related", tmp_path / "set", ["popularity"], json_path=path, config=EvaluationConfig({"min_items": 2}))
     topics(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match="another data"):
-        evaluate_related(tmp_path / "other", ["popularity"], json_path=path)
+        evaluate("related", tmp_path / "other", ["popularity"], json_path=path)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_results_of_another_protocol_or_data_set_are_not_mixed(tmp_path: Path):
         ('{"format": 99}', InputError, "format 99"),
         ("not json", CorruptFileError, "not a results file"),
         ("[]", CorruptFileError, "not a results file"),
-        ('{"format": 1, "runs": [{}], "splits": {}, "subject": {}}', CorruptFileError, "damaged"),
+        ('{"format": 2, "runs": [{}], "splits": {}, "subject": {}}', CorruptFileError, "damaged"),
     ],
 )
 def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, content: str, error: type[Exception], says: str):
@@ -125,61 +124,67 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, content: str, err
     path = tmp_path / "results.json"
     path.write_text(content)
     with pytest.raises(error, match=says):
-        evaluate_related(tmp_path / "set", ["popularity"], json_path=path)
+        evaluate("related", tmp_path / "set", ["popularity"], json_path=path)
     assert path.read_text() == content
 
 
 def test_unknown_methods_are_answered_with_those_there_are(tmp_path: Path):
     topics(tmp_path / "set")
     with pytest.raises(UnknownNameError, match=r"no method 'magic'[\s\S]*popularity, content"):
-        evaluate_related(tmp_path / "set", ["magic"])
+        evaluate("related", tmp_path / "set", ["magic"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [({"methods": []}, "no method"), ({"ks": [0]}, "k must"), ({"ks": []}, "k must"), ({"seeds": 0}, "seeds")],
+    [({"methods": []}, "no method"), ({"ks": [0]}, "k must"), ({"ks": [5, -1]}, "k must"), ({"seeds": 0}, "seeds")],
 )
 def test_wrong_arguments_are_named(tmp_path: Path, arguments: dict[str, Any], says: str):
     topics(tmp_path / "set")
     with pytest.raises(InputError, match=says):
-        evaluate_related(tmp_path / "set", **{"methods": ["popularity"], **arguments})
+        evaluate("related", tmp_path / "set", **{"methods": ["popularity"], **arguments})
 
 
 def test_missing_and_empty_data_are_named(tmp_path: Path):
     with pytest.raises(DataError, match="no such folder"):
-        evaluate_related(tmp_path / "nowhere", ["popularity"])
+        evaluate("related", tmp_path / "nowhere", ["popularity"])
     world(tmp_path / "empty", [], items=["x"])
     with pytest.raises(EmptyGraphError):
-        evaluate_related(tmp_path / "empty", ["popularity"])
+        evaluate("related", tmp_path / "empty", ["popularity"])
     world(tmp_path / "pairs", [("a", "x"), ("a", "y")])
     with pytest.raises(DataError, match="no board holds 3 items"):
-        evaluate_related(tmp_path / "pairs", ["popularity"])
+        evaluate("related", tmp_path / "pairs", ["popularity"])
 
 
 def test_a_tiny_set_without_fields_users_or_times_works(tmp_path: Path):
     world(tmp_path / "set", [("a", "x"), ("a", "y"), ("a", "z"), ("b", "x"), ("b", "y"), ("b", "z")])
-    report = evaluate_related(tmp_path / "set", SIMPLE, seeds=1, ks=(1, 2))
+    report = evaluate("related", tmp_path / "set", SIMPLE, seeds=1, ks=(1, 2))
     assert report.summary.figures["content"]["warm"]["hit@2"].mean == pytest.approx(1.0)
 
 
 def test_ratings_alone_work_with_users_as_boards(tmp_path: Path):
     rated = [(f"u{user}", f"i{(3 * user + n) % 12}") for user in range(20) for n in range(5)]
     world(tmp_path / "set", [], interactions=rated)
-    report = evaluate_related(tmp_path / "set", SIMPLE, seeds=1, ks=(3,))
+    report = evaluate("related", tmp_path / "set", SIMPLE, seeds=1, ks=(3,))
     warm = {name: parts["warm"]["hit@3"].mean for name, parts in report.summary.figures.items()}
     assert warm["item-knn"] > warm["content"]
 
 
-def test_figures_and_spread_are_those_of_the_seeds():
-    def run(seed: int, better: list[int]) -> Run:
-        return Run("m", seed, "", {"warm": Standing(np.array(better), np.ones(len(better), np.int64))})
+def run_of(method: str, seed: int, standing: Standing) -> Run:
+    return Run(method, seed, "", {"warm": from_standing(standing)})
 
-    summary = summarise([run(0, [0, 5, 20, 0]), run(1, [50, 50, 50, 0])], (10,))
+
+def summary_of(*runs: Run) -> Summary:
+    return summarise(runs, ("hit@k", "mrr"), (10,), "walks")
+
+
+def test_figures_and_spread_are_those_of_the_seeds():
+    stood = [Standing(np.array(better), np.ones(4, np.int64)) for better in ([0, 5, 20, 0], [50, 50, 50, 0])]
+    summary = summary_of(*(run_of("m", seed, one) for seed, one in enumerate(stood)))
     figure = summary.figures["m"]["warm"]["hit@10"]
     assert figure.seeds == (0.75, 0.25)
     assert figure.mean == 0.5
     assert figure.deviation == pytest.approx(np.std([0.75, 0.25], ddof=1))
-    assert "cold" not in summary.figures["m"]
+    assert summary.parts() == ["warm"]
     assert summary.versus == {}
 
 
@@ -187,9 +192,11 @@ def test_the_bootstrap_agrees_with_the_normal_interval():
     random = np.random.default_rng(0)
     walks = Standing(random.integers(0, 40, 2000), np.ones(2000, np.int64))
     mine = Standing(np.maximum(walks.better - random.integers(-3, 5, 2000), 0), walks.tied)
-    summary = summarise([Run("walks", 0, "", {"warm": walks}), Run("mine", 0, "", {"warm": mine})], (10,))
+    summary = summary_of(run_of("walks", 0, walks), run_of("mine", 0, mine))
     found = summary.versus["mine"]["warm"]["hit@10"]
-    gain = metric_values(mine, (10,))["hit@10"] - metric_values(walks, (10,))["hit@10"]
+    assert isinstance(found, Difference)
+    one, other = (metric_values(from_standing(s), ("hit@k",), (10,))["hit@10"].each for s in (mine, walks))
+    gain = one - other
     error = gain.std() / np.sqrt(len(gain))
     assert found.mean == pytest.approx(gain.mean())
     assert found.low == pytest.approx(gain.mean() - 1.96 * error, abs=0.2 * error)
@@ -213,7 +220,7 @@ def test_a_configuration_file_is_read_and_checked(tmp_path: Path):
     path = tmp_path / "evaluate.toml"
     path.write_text("[protocol]\nmin_items = 2\n[pinsage]\nepochs = 3\n")
     config = read_config(path)
-    assert config.protocol.min_items == 2
+    assert config.numbers == {"min_items": 2}
     assert config.sections == {"pinsage": {"epochs": 3}}
 
 

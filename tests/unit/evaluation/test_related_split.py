@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, DataError, EmptyGraphError
-from engine.evaluation.protocol import RelatedProtocol
-from engine.evaluation.split import HeldOut, RelatedSplit, check_no_leak, split_related, training_data
+from engine.evaluation.numbers import read_numbers
+from engine.evaluation.related_numbers import RelatedProtocol
+from engine.evaluation.related_split import HeldOut, RelatedSplit, check_no_leak, split_related, training_data
 from engine.graph.snapshot import Snapshot
 from engine.graph.snapshot_csr import edge_rows
 from engine.models.base import RelatedPairs
@@ -177,4 +178,4 @@ def test_a_set_without_edges_is_named(tmp_path: Path):
 )
 def test_a_wrong_protocol_setting_is_named(wrong: dict):
     with pytest.raises(ConfigError, match=r"protocol: .*"):
-        RelatedProtocol.from_mapping(wrong)
+        read_numbers(RelatedProtocol, wrong)

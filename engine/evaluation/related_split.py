@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.evaluation.protocol import RelatedProtocol
+from engine.evaluation.draws import draw, pack
+from engine.evaluation.related_numbers import RelatedProtocol
 from engine.graph.snapshot import Snapshot
 from engine.graph.snapshot_csr import edge_rows
 from engine.models.base import RelatedData, RelatedPairs
@@ -140,9 +141,9 @@ def check_no_leak(graph: ItemContextGraph, owner: NDArray[np.int64], warm: list[
         DataError: an owner still holds an answer of theirs in some board, or a cold item has an edge.
     """
     edges = graph.context_to_item
-    held = _pack(owner[edge_rows(edges)], edges.indices, graph.num_items)
+    held = pack(owner[edge_rows(edges)], edges.indices, graph.num_items)
     for part in warm:
-        leaked = np.isin(_pack(owner[part.context], part.pairs.answer, graph.num_items), held)
+        leaked = np.isin(pack(owner[part.context], part.pairs.answer, graph.num_items), held)
         if leaked.any():
             at = int(np.flatnonzero(leaked)[0])
             raise DataError(
@@ -166,10 +167,7 @@ class _Carver:
 
     def draw(self, salt: str, *keys: KeyArray) -> KeyArray:
         """uint64, one for each row of `keys`: the seed and the keys, hashed."""
-        drawn = np.full(1, _SALT[salt] + self.seed, dtype=np.uint64)
-        for key in keys:
-            drawn = _mix(drawn ^ key)
-        return drawn
+        return draw(self.seed, salt, *keys)
 
     def cold_items(self) -> tuple[Mask, Mask]:
         """Pick the cold items of test and of validation, and drop their edges."""
@@ -203,7 +201,7 @@ class _Carver:
 
     def distinct(self) -> tuple[IndexArray, IndexArray]:
         """Context and item of the edges that are left, parallel ones once."""
-        packed = np.unique(_pack(self.context[self.kept], self.item[self.kept], self.graph.num_items))
+        packed = np.unique(pack(self.context[self.kept], self.item[self.kept], self.graph.num_items))
         context, item = np.divmod(packed, self.graph.num_items)
         return context.astype(np.int32), item.astype(np.int32)
 
@@ -235,12 +233,12 @@ class _Carver:
         whose = self.owner[chosen]
         width = self.graph.num_items
         # An owner's answer in one board must not be the query in another: dropping it would empty the query's board.
-        good = ~np.isin(_pack(whose, query, width), _pack(whose, answer, width))
+        good = ~np.isin(pack(whose, query, width), pack(whose, answer, width))
         if keep is not None:
-            good &= ~np.isin(_pack(whose, answer, width), _pack(self.owner[keep.context], keep.pairs.query, width))
+            good &= ~np.isin(pack(whose, answer, width), pack(self.owner[keep.context], keep.pairs.query, width))
         held = HeldOut(RelatedPairs(query[good], answer[good]), chosen[good])
-        gone = _pack(self.owner[held.context], held.pairs.answer, width)
-        self.kept &= ~np.isin(_pack(self.owner[self.context], self.item, width), gone)
+        gone = pack(self.owner[held.context], held.pairs.answer, width)
+        self.kept &= ~np.isin(pack(self.owner[self.context], self.item, width), gone)
         return held
 
     def take_cold(self, boards: IndexArray, cold: Mask, most: int, salt: str) -> HeldOut:
@@ -254,31 +252,6 @@ class _Carver:
         chosen = free[order[:most]]
         pairs = RelatedPairs(queries.indices[queries.indptr[chosen]], answers.indices[answers.indptr[chosen]])
         return HeldOut(pairs, chosen)
-
-
-_SALT = {
-    name: number << 32
-    for number, name in enumerate(
-        f"{what}{part}"
-        for what in ("items of ", "boards of ", "cold queries of ", "cold answers of ", "cold boards of ")
-        for part in ("test", "validation")
-    )
-} | {"cold items": 99 << 32}
-
-
-def _mix(value: KeyArray) -> KeyArray:
-    """The finaliser of splitmix64, uint64 `[N]`."""
-    with np.errstate(over="ignore"):
-        value = value + np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return value ^ (value >> np.uint64(31))
-
-
-def _pack(left: NDArray[Any], right: NDArray[Any], width: int) -> NDArray[np.int64]:
-    """One number for each pair of rows."""
-    packed: NDArray[np.int64] = left.astype(np.int64) * width + right
-    return packed
 
 
 def _owners(snapshot: Snapshot) -> NDArray[np.int64]:
