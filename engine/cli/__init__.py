@@ -22,6 +22,7 @@ GROUPS = (
     "forget",
     "query",
     "evaluate",
+    "tune",
     "demo",
     "data",
 )
