@@ -52,6 +52,25 @@ class CSR:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedLists:
+    """The adjacency lists of one direction that are not as they were, those that came or went among them.
+
+    Attributes:
+        rows: int32 `[C]`, increasing.
+        before, now: int32 `[C]`, how long each was and is.
+        same: int32 `[C]`, how many entries at its front are where they were: all, for a list that only grew.
+    """
+
+    rows: IndexArray
+    before: IndexArray
+    now: IndexArray
+    same: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyOrder:
     """Rows in the order of their keys, by which ties are broken. A row number itself means nothing.
 

@@ -32,7 +32,7 @@ class Applied:
         snapshot: opened.
         nodes: by `items`, `contexts`, `users`.
         edges: by `saves`, `interactions`, `follows`, `owns`. A walk over saves can only change where it stands on an item
-            of `edges["saves"].backward` or a context of `edges["saves"].forward`.
+            of `edges["saves"].backward.rows` or a context of `edges["saves"].forward.rows`.
         poison: what could not be applied, and what of it was left out: that of the change set and more.
     """
 

@@ -21,7 +21,7 @@ from engine.graph.snapshot_apply_nodes import NodeUpdate
 from engine.graph.snapshot_columns import offsets
 from engine.graph.snapshot_csr import NO_TIME, Relation
 from engine.graph.snapshot_files import link_part, relation_file
-from engine.types import CSR, FloatArray, IndexArray, OffsetArray, TimeArray
+from engine.types import CSR, ChangedLists, FloatArray, IndexArray, OffsetArray, TimeArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class EdgeRows:
     """What became of one kind of edge.
 
     Attributes:
-        forward, backward: int32, increasing: the source and the target rows whose list changed, new and dead ones too.
+        forward, backward: the lists of sources and of targets that changed, those of new and dead rows too.
         dropped, appended: edges; one whose time or value was written again counts as both.
     """
 
-    forward: IndexArray
-    backward: IndexArray
+    forward: ChangedLists
+    backward: ChangedLists
     dropped: int
     appended: int
 
@@ -124,7 +124,7 @@ class _Direction:
         touched: rows that may have lost or won an edge; `was` are those of them that were there.
         kept, added: how many entries of each touched row stay and how many come.
         stays: where those that stay stood.
-        changed: the touched rows whose list is another one now.
+        changed: the lists of touched rows that are others now.
     """
 
     def __init__(
@@ -156,7 +156,9 @@ class _Direction:
         lengths[: len(self.was)] = old.indptr[self.was + 1] - old.indptr[self.was]
         self.kept[:] = np.diff(offsets(stays)[offsets(lengths)])
         self.stays = _positions(old.indptr, self.was)[stays]
-        self.changed = self.touched[(self.kept < lengths) | (self.added > 0)]
+        differ = (self.kept < lengths) | (self.added > 0)
+        columns = (self.touched, lengths, self.kept + self.added, _at_the_front(stays, lengths))
+        self.changed = ChangedLists(*(column[differ].astype(np.int32) for column in columns))
         self.num_dropped = len(stays) - len(self.stays)
 
     def write(self, parent: Path, folder: Path, base: str) -> None:
@@ -198,6 +200,15 @@ class _Direction:
         fresh_stops = offsets(self.kept + self.added)[1:]
         cuts = zip(starts.tolist(), stops.tolist(), fresh_stops.tolist(), strict=True)
         _write_runs(path, old.dtype, len(old) - int((stops - starts).sum()) + len(fresh), _runs(old, fresh, cuts))
+
+
+def _at_the_front(stays: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many entries of each list come before the first that does not stay."""
+    before, left = offsets(lengths), np.flatnonzero(~stays)
+    rows = np.searchsorted(before, left, "right") - 1
+    front = lengths.copy()
+    np.minimum.at(front, rows, left - before[rows])
+    return front
 
 
 def _mask(nodes: NodeUpdate) -> NDArray[np.bool_]:

@@ -22,17 +22,19 @@ from engine.embedding.kept import Change, Followed, Kept, Limits
 from engine.features.encoder import FeatureEncoder
 from engine.graph.snapshot import Snapshot
 from engine.graph.snapshot_apply import Applied
+from engine.graph.snapshot_apply_edges import EdgeRows
 from engine.models.pinsage.embed import walked
 from engine.models.pinsage.inputs import take_content
 from engine.models.pinsage.model import PinSage
 from engine.refresh import state as states
 from engine.refresh.content import altered_items, content_of
 from engine.refresh.plan import Plan, choose
-from engine.refresh.starts import STARTS_A_PART, Rewalked, Walk, look_up, walk_again
+from engine.refresh.starts import STARTS_A_PART, LookUp, Rewalked, Walk, walk_again
 from engine.refresh.state import State, taken
-from engine.sampling.footprints import Footprints, changed_nodes, words_for
+from engine.sampling.changed_walks import changed_starts
+from engine.sampling.footprints import Footprints, words_for
 from engine.sampling.walks import OnBlock
-from engine.types import FloatArray, IndexArray, ItemContextGraph, Neighbourhoods
+from engine.types import FloatArray, IndexArray, ItemContextGraph, KeyArray, Neighbourhoods
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class Network:
             return walked(graph, rows, self.model.config, threads=self.threads, on_block=on_block)
 
         return walk
+
+    def look_up_on(self, graph: ItemContextGraph, edges: EdgeRows) -> LookUp:
+        """Whose walks changed, on a graph as it is now."""
+
+        def look_up(rows: IndexArray, filters: KeyArray) -> IndexArray:
+            config = self.model.config.walk
+            return changed_starts(graph, rows, filters, edges.backward, edges.forward, config, threads=self.threads)
+
+        return look_up
 
 
 def relation_of(snapshot: Snapshot) -> str:
@@ -220,12 +231,13 @@ def _walk(
         before = Neighbourhoods(kept.idx[new], kept.weight[new])
         return Plan("no walks", 0, state.rows), Rewalked(new, before, none, np.empty((0, 0), np.uint64)), 0
     walk, footprints = network.walk_on(graph), state.footprints(rows)
-    nodes = changed_nodes(edges.backward, edges.forward)
-    plan = choose(walk, footprints[: state.rows], nodes, len(new))
+    look_up = network.look_up_on(graph, edges)
+    plan = choose(walk, look_up, footprints[: state.rows], len(edges.backward) + len(edges.forward), len(new))
     if plan.way == "walk from everywhere":
         starts = np.arange(rows, dtype=np.int32)
     elif plan.way == "look up":
-        starts = np.concatenate([look_up(footprints[: state.rows], nodes), new])
+        known = np.arange(state.rows, dtype=np.int32)
+        starts = np.concatenate([look_up(known, footprints[: state.rows]), new])
     else:
         starts = none
     starts = starts[applied.snapshot.items.alive[starts]]

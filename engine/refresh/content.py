@@ -48,7 +48,7 @@ def altered_items(encoder: FeatureEncoder, applied: Applied, relation: str, grap
     parts = [items.new, items.changed]
     if any(token.startswith(PREFIX) for token in encoder.tokens):
         contexts = applied.nodes["contexts" if relation == "saves" else "users"]
-        parts += [applied.edges[relation].backward, *_lists(graph.context_to_item, contexts.changed)]
+        parts += [applied.edges[relation].backward.rows, *_lists(graph.context_to_item, contexts.changed)]
     rows = np.unique(np.concatenate(parts)).astype(np.int32)
     return rows[applied.snapshot.items.alive[rows]]
 

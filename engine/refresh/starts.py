@@ -1,26 +1,27 @@
-"""Walk again from the items whose walks may have changed, and find those whose neighbourhoods did.
+"""Walk again from the items whose walks changed, and find those whose neighbourhoods did.
 
-Two ways lead to the same result: look the changed nodes up in the footprints and walk from the items that may have stood on
-one, or walk from every item. `plan` chooses. Knows walks and arrays; no model and no file.
+Two ways lead to the same result: look up whose walks changed and walk from those, or walk from every item. `plan` chooses.
+Knows walks and arrays; no model and no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.embedding.kept import Kept, joined
 from engine.sampling.config import WalkConfig
-from engine.sampling.footprints import Footprints, may_hold
+from engine.sampling.footprints import Footprints
 from engine.sampling.walks import OnBlock
 from engine.types import IndexArray, KeyArray, Neighbourhoods
 
 Walk = Callable[[IndexArray, OnBlock], Neighbourhoods]
 """The neighbourhoods of some items in the graph as it is now, as the model pools them."""
+LookUp = Callable[[IndexArray, KeyArray], IndexArray]
+"""Those of some items, given with their footprints `[B, W]`, whose walks changed."""
 STARTS_A_PART = 32_768
-ROWS_A_SCAN = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,6 @@ class Rewalked:
     before: Neighbourhoods
     filtered: IndexArray
     filters: KeyArray
-
-
-def look_up(footprints: KeyArray, nodes: KeyArray) -> IndexArray:
-    """The items whose walks may have picked from one of the nodes, int32, increasing."""
-    return np.flatnonzero(may_hold(_scans(footprints), nodes)).astype(np.int32)
-
-
-def _scans(footprints: KeyArray) -> Iterator[KeyArray]:
-    for at in range(0, len(footprints), ROWS_A_SCAN):
-        yield footprints[at : at + ROWS_A_SCAN]
 
 
 def walk_again(walk: Walk, kept: Kept, footprints: KeyArray, starts: IndexArray, config: WalkConfig) -> Rewalked:

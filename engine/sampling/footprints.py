@@ -1,15 +1,15 @@
 """Which start nodes' walks may have changed: a Bloom filter a start, of the nodes whose lists its walks picked from.
 
 A walk stays what it is as long as no list that it picks from changes (`walks.WalkedBlock`). So the starts whose filter
-holds none of the nodes whose lists changed keep their walks; the others are walked again. A filter says "maybe" of a few
-nodes that it does not hold (Bloom, 1970), which costs a walk and never misses one.
+holds none of the nodes whose lists changed keep their walks; `changed_walks` looks closer at the others. A filter says
+"maybe" of a few nodes that it does not hold (Bloom, 1970), which costs that look and never misses one.
+
+Many nodes are looked up in many filters at once by turning 64 filters about, so that a word tells of one bit in all of them.
 
 Nodes enter by row number, which never changes within a lineage of snapshots. Knows no server and no file.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,23 +59,17 @@ def changed_nodes(items: IndexArray, contexts: IndexArray) -> KeyArray:
     return np.concatenate([_hashes(items, 0), _hashes(contexts, 1)])
 
 
-def may_hold(blocks: Iterable[KeyArray], nodes: KeyArray) -> NDArray[np.bool_]:
-    """Which filters may hold one of the nodes; of those that do, none is left out.
+def holding(filters: KeyArray, nodes: KeyArray) -> tuple[IndexArray, IndexArray]:
+    """Which filters may hold which nodes; of those that do, none is left out.
 
     Args:
-        blocks: uint64 `[B, W]` each, filters in their order.
+        filters: uint64 `[B, W]`.
         nodes: of `changed_nodes`.
 
     Returns:
-        bool, one a filter.
+        int32 `[P]` and `[P]`: pairs of a filter and a node, by filter and then by node.
     """
-    found = [np.empty(0, dtype=bool)]
-    for filters in blocks:
-        hit = np.zeros(len(filters), dtype=bool)
-        if len(nodes):
-            _scan(filters, nodes, hit)
-        found.append(hit)
-    return np.concatenate(found)
+    return _holding(filters, _places(nodes, filters.shape[1]))
 
 
 @compiled
@@ -130,21 +124,65 @@ def _set(own: KeyArray, node: np.uint64, bits: np.uint64) -> None:
 
 
 @compiled
-def _scan(filters: KeyArray, nodes: KeyArray, hit: NDArray[np.bool_]) -> None:
-    bits = np.uint64(filters.shape[1]) << _6
+def _places(nodes: KeyArray, words: int) -> KeyArray:
+    """The bits of each node, uint64 `[M, PROBES]`."""
     places = np.empty((len(nodes), PROBES), dtype=np.uint64)
     for number in range(len(nodes)):
         for probe in range(PROBES):
-            places[number, probe] = _bit(nodes[number], np.uint64(probe), bits)
-    for row in range(len(filters)):
-        own = filters[row]
-        for number in range(len(nodes)):
-            held = True
-            for probe in range(PROBES):
-                place = places[number, probe]
-                if not (own[place >> _6] >> (place & _63)) & _1:
-                    held = False
-                    break
+            places[number, probe] = _bit(nodes[number], np.uint64(probe), np.uint64(words) << _6)
+    return places
+
+
+@compiled
+def _holding(filters: KeyArray, places: KeyArray) -> tuple[IndexArray, IndexArray]:
+    asked = np.zeros(filters.shape[1], dtype=np.bool_)
+    for number in range(len(places)):
+        for probe in range(PROBES):
+            asked[places[number, probe] >> _6] = True
+    found, nodes, total = np.empty(1024, dtype=np.int32), np.empty(1024, dtype=np.int32), 0
+    turned = np.zeros(filters.shape[1] * 64, dtype=np.uint64)
+    hits, ends = np.empty(len(places), dtype=np.uint64), np.empty(64, dtype=np.int64)
+    for first in range(0, len(filters), 64):
+        rows = min(64, len(filters) - first)
+        for word in range(filters.shape[1]):
+            if asked[word]:
+                _turn(filters[first : first + rows, word], turned[word * 64 : (word + 1) * 64])
+        ends[:] = 0
+        for number in range(len(places)):
+            held = turned[places[number, 0]]
+            for probe in range(1, PROBES):
+                held &= turned[places[number, probe]]
+            hits[number] = held
             if held:
-                hit[row] = True
-                break
+                for row in range(rows):
+                    ends[row] += np.int64((held >> np.uint64(row)) & _1)
+        for row in range(1, rows):
+            ends[row] += ends[row - 1]
+        held_here = ends[rows - 1]
+        while total + held_here > len(found):
+            found, nodes = np.concatenate((found, found)), np.concatenate((nodes, nodes))
+        for number in range(len(places) - 1, -1, -1):
+            if hits[number]:
+                for row in range(rows):
+                    if (hits[number] >> np.uint64(row)) & _1:
+                        ends[row] -= 1
+                        found[total + ends[row]], nodes[total + ends[row]] = first + row, number
+        total += held_here
+    return found[:total], nodes[:total]
+
+
+@compiled
+def _turn(column: KeyArray, out: KeyArray) -> None:
+    """Turn one word of up to 64 filters about: bit r of `out[b]` is bit b of `column[r]` (Warren, Hacker's Delight, 7-3)."""
+    out[: len(column)] = column
+    out[len(column) :] = 0
+    width, mask = 32, _LOW
+    while width:
+        shift = np.uint64(width)
+        for block in range(0, 64, 2 * width):
+            for at in range(block, block + width):
+                moved = ((out[at] >> shift) ^ out[at + width]) & mask
+                out[at] ^= moved << shift
+                out[at + width] ^= moved
+        width >>= 1
+        mask ^= mask << np.uint64(width)

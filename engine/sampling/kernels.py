@@ -14,6 +14,7 @@ that cache misses overlap and no pass has a branch that cannot be foreseen. The 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.compiled import compiled
 from engine.types import IndexArray, KeyArray, OffsetArray
@@ -67,6 +68,20 @@ def draw(origin: KeyArray, step: int, hop: int, out: KeyArray) -> None:
     salt = ((np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)) * GOLDEN
     for at in range(len(origin)):
         out[at] = _mix(origin[at] + salt)
+
+
+@compiled
+def first_draws(origin: KeyArray, step: int, hop: int, out: NDArray[np.uint32]) -> None:
+    """The first R draws of a hop for each walker, as far as picks use them.
+
+    Args:
+        out: uint32 `[R, walkers]`, filled.
+    """
+    counter = (np.uint64(step) << _STEP) | (np.uint64(hop) << _HOP)
+    for again in range(len(out)):
+        salt = (counter + np.uint64(again)) * GOLDEN
+        for at in range(len(origin)):
+            out[again, at] = np.uint32(_mix(origin[at] + salt))
 
 
 @compiled

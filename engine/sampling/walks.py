@@ -17,7 +17,7 @@ from engine.types import IndexArray, ItemContextGraph, KeyArray, Neighbourhoods,
 
 OnBlock = Callable[["WalkedBlock"], None]
 _NONE = np.empty(0, dtype=np.int32)
-_VISITS_A_BLOCK = 1 << 22
+VISITS_A_BLOCK = 1 << 22
 """Bounds the memory of one block when walks are many and long."""
 
 
@@ -113,7 +113,7 @@ class Starts:
 
 def blocks_of(starts: int, config: WalkConfig) -> list[slice]:
     """Cut start nodes into blocks that are walked in step."""
-    size = max(1, min(kernels.BLOCK, _VISITS_A_BLOCK // (config.num_walks * config.walk_length)))
+    size = max(1, min(kernels.BLOCK, VISITS_A_BLOCK // (config.num_walks * config.walk_length)))
     return [slice(at, min(at + size, starts)) for at in range(0, starts, size)]
 
 

@@ -161,11 +161,14 @@ def network_of(model: Path, threads: int) -> Network:
 
 
 def changes(snapshot: Snapshot, case: Case, seed: int) -> Changes:
-    """New edges between nodes that are there."""
+    """New edges between nodes that are there, none of which has one with the other yet."""
     rng = np.random.default_rng(seed)
-    items, contexts = len(snapshot.items), len(snapshot.contexts)
-    item = rng.integers(0, items, case.edges) if case.drawn == "spread" else drawn_by_rank(rng, items, case.edges)
-    context = rng.integers(0, contexts, case.edges)
+    items, contexts, count = len(snapshot.items), len(snapshot.contexts), 2 * case.edges
+    item = rng.integers(0, items, count) if case.drawn == "spread" else drawn_by_rank(rng, items, count)
+    context = rng.integers(0, contexts, count)
+    held = snapshot.relations.saves.forward
+    new = [at for at in range(count) if item[at] not in held.row(int(context[at]))][: case.edges]
+    item, context = item[new], context[new]
     none = NodeChanges(node_table([])[0])
     rev = snapshot.watermark + 1
 

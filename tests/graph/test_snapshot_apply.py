@@ -26,6 +26,7 @@ from engine.graph.write import GraphWriter
 from engine.sampling.config import WalkConfig
 from engine.sampling.walks import neighbourhoods
 from engine.settings import GraphMapping, Settings
+from engine.types import CSR, ChangedLists
 
 pytestmark = pytest.mark.graph
 WALKS = WalkConfig(num_walks=12, walk_length=2, top_t=4)
@@ -71,10 +72,21 @@ def assert_told(before: Snapshot, applied: Applied) -> None:
         for direction, kind in zip(("forward", "backward"), ENDS[name], strict=True):
             lists = [getattr(state, direction)[name] for state in (old, new)]
             differ = {i for i in {*lists[0], *lists[1]} if lists[0].get(i) != lists[1].get(i)}
-            rows = getattr(applied.edges[name], direction)
+            lists_told = getattr(applied.edges[name], direction)
+            rows = lists_told.rows
             ids = [getattr(one, kind).ids for one in (before, applied.snapshot)]
             told = {i for each in ids for i in each.take(rows[rows < len(each)])}
             assert differ <= told
+            was, now = (getattr(one.relations, name) for one in (before, applied.snapshot))
+            assert_lengths(getattr(was, direction), getattr(now, direction), lists_told)
+
+
+def assert_lengths(was: CSR, now: CSR, told: ChangedLists) -> None:
+    """The lengths that are told are right, and what is told to be in its old place is."""
+    for row, before, after, same in zip(told.rows, told.before, told.now, told.same, strict=True):
+        old = was.row(row).tolist() if row < was.num_rows else []
+        assert (before, after) == (len(old), len(now.row(row)))
+        assert old[:same] == now.row(row)[:same].tolist()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +152,7 @@ def test_a_node_that_comes_back_later_has_a_new_row_and_at_once_its_old_one(
     assert (back.nodes["items"].new.tolist(), back.snapshot.items.index_of(["i0"]).tolist()) == ([3], [3])
     assert (once.nodes["items"].changed.tolist(), once.snapshot.items.index_of(["i0"]).tolist()) == ([row], [row])
     assert not once.snapshot.relations.saves.backward.degrees()[row]
-    assert row in once.edges["saves"].backward
+    assert row in once.edges["saves"].backward.rows
 
 
 def test_a_field_and_a_corpus_that_come_later_are_there(

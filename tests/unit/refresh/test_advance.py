@@ -16,6 +16,7 @@ from engine.arrays import open_array, patch_from, write_base
 from engine.embedding.bounds import ACCOUNT
 from engine.embedding.kept import EXACT, Kept, Limits
 from engine.graph.snapshot import Snapshot
+from engine.graph.snapshot_apply import Applied
 from engine.models.pinsage.embed import embed_items
 from engine.refresh import advance as advancing
 from engine.refresh.advance import Network, advance, begin
@@ -45,7 +46,8 @@ class Lineage:
         return self.world.home / f"g{self.number}"
 
     def advance(self, limits: Limits = EXACT, **changes: int):
-        applied, parent = self.world.step(**changes), self.folder
+        old, applied, parent = self.world.snapshot, self.world.step(**changes), self.folder
+        check_lists(old, applied)
         state = State.open(parent)
         assert state is not None
         told = advance(state, applied, self.network, limits)
@@ -72,6 +74,22 @@ class Lineage:
             held = open_array(self.folder / layout.STATE, name)
             np.testing.assert_array_equal(held[alive], open_array(work, name)[alive], err_msg=name)
         return np.linalg.norm(kept.vectors.astype(np.float64) - exact, axis=1)[alive]
+
+
+def check_lists(old: Snapshot, applied: Applied) -> None:
+    """Compare what is told of the lists of saves with the lists."""
+    told, now = applied.edges["saves"], applied.snapshot.relations.saves
+    for lists, before, after in (
+        (told.forward, old.relations.saves.forward, now.forward),
+        (told.backward, old.relations.saves.backward, now.backward),
+    ):
+        was = [before.row(row).tolist() if row < before.num_rows else [] for row in range(after.num_rows)]
+        told_of = zip(*(getattr(lists, name).tolist() for name in ("rows", "before", "now", "same")), strict=True)
+        for row, length, new_length, same in told_of:
+            assert (length, new_length) == (len(was[row]), len(after.row(row)))
+            assert was[row][:same] == after.row(row)[:same].tolist()
+        others = {row for row in range(after.num_rows) if was[row] != after.row(row).tolist()}
+        assert others <= set(lists.rows.tolist())
 
 
 def exactly(snapshot: Snapshot, network: Network) -> np.ndarray:
@@ -130,8 +148,8 @@ def test_what_is_left_is_within_its_account_in_the_state(seed, history, epsilon,
 
 @pytest.mark.parametrize("way", ["look up", "walk from everywhere"])
 def test_both_ways_of_the_planner_give_the_same(home, way, monkeypatch):
-    def forced(walk, footprints, nodes, new):
-        return Plan(way, len(nodes), len(footprints))
+    def forced(walk, look_up, footprints, nodes, new):
+        return Plan(way, nodes, len(footprints))
 
     monkeypatch.setattr(advancing, "choose", forced)
     world = ChangingWorld(home, 5, items=60, contexts=30, saves=120)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.graph.snapshot_csr import relation
 from engine.sampling.config import WalkConfig
-from engine.sampling.footprints import Footprints, changed_nodes, may_hold, words_for
-from engine.sampling.walks import neighbourhoods
+from engine.sampling.footprints import Footprints, changed_nodes, holding, words_for
+from engine.sampling.walks import WalkedBlock, neighbourhoods
 from engine.types import CSR, ItemContextGraph
 
 ITEMS, CONTEXTS = 40, 15
@@ -41,6 +42,13 @@ def walked(graph: ItemContextGraph, config: WalkConfig, starts: np.ndarray):
     return neighbourhoods(graph, starts, config, threads=1, on_block=on_block), prints.filters, steps
 
 
+def held(filters: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Which filters hold a node."""
+    out = np.zeros(len(filters), dtype=bool)
+    out[holding(filters, nodes)[0]] = True
+    return out
+
+
 edge = st.tuples(st.integers(0, CONTEXTS - 1), st.integers(0, ITEMS - 1))
 
 
@@ -63,8 +71,7 @@ def test_every_start_whose_walks_change_is_named(edges, added, dropped, config):
         differing(before.item_to_context, after.item_to_context),
         differing(before.context_to_item, after.context_to_item),
     )
-    named = may_hold([filters[:7], filters[7:]], nodes)
-    assert len(named) == ITEMS
+    named = held(filters, nodes)
     changed = np.array([steps[start] != other[start] for start in starts])
     assert not (changed & ~named).any()
     same = (old.idx == new.idx).all(axis=1) & (old.weight == new.weight).all(axis=1)
@@ -75,9 +82,29 @@ def test_nobody_is_named_for_no_change_and_all_for_the_context_that_holds_all():
     graph = graph_of([(0, item) for item in range(ITEMS)])
     _, filters, _ = walked(graph, WalkConfig(num_walks=5, top_t=3), np.arange(ITEMS, dtype=np.int32))
     none = np.empty(0, dtype=np.int32)
-    assert not may_hold([filters], changed_nodes(none, none)).any()
-    assert may_hold([filters], changed_nodes(none, np.array([0], dtype=np.int32))).all()
-    assert len(may_hold([], changed_nodes(none, none))) == 0
+    assert not held(filters, changed_nodes(none, none)).any()
+    assert held(filters, changed_nodes(none, np.array([0], dtype=np.int32))).all()
+    assert len(holding(filters[:0], changed_nodes(none, np.array([0], dtype=np.int32)))[0]) == 0
+
+
+@pytest.mark.parametrize(("starts", "walks"), [(1, 2), (63, 7), (64, 1), (200, 3)])
+def test_pairs_are_those_that_each_filter_tells_bit_by_bit(starts, walks):
+    config = WalkConfig(num_walks=walks, walk_length=2)
+    rng = np.random.default_rng(starts)
+    items, contexts = rng.integers(0, 60, (2, 2, starts, walks)).astype(np.int32)
+    filters = stamped(items, contexts, config)
+    every, nobody = np.arange(60, dtype=np.int32), np.full((2, 60, walks), -1, np.int32)
+    alone = np.broadcast_to(every[:, None], (2, 60, walks)).copy()
+    single = np.concatenate([stamped(alone, nobody, config), stamped(nobody, alone, config)])
+    expected = np.argwhere(((filters[:, None] & single[None]) == single[None]).all(axis=2))
+    pairs = np.stack(holding(filters, changed_nodes(every, every)), axis=1)
+    np.testing.assert_array_equal(pairs, expected)
+
+
+def stamped(items: np.ndarray, contexts: np.ndarray, config: WalkConfig) -> np.ndarray:
+    prints = Footprints(items.shape[1], config)
+    prints.stamp(WalkedBlock(slice(0, items.shape[1]), np.empty((0, 0), np.int32), items, contexts))
+    return prints.filters
 
 
 def test_few_are_named_by_mistake():
@@ -87,11 +114,7 @@ def test_few_are_named_by_mistake():
     items, contexts = rng.integers(0, 1 << 20, (2, 3, 32, 100)).astype(np.int32)
     items[0] = 5
     items[rng.random(items.shape) < config.restart] = 5
-    prints = Footprints(32, config)
-    from engine.sampling.walks import WalkedBlock
-
-    prints.stamp(WalkedBlock(slice(0, 32), np.empty((32, 300), np.int32), items, contexts))
+    filters = stamped(items, contexts, config)
     others = changed_nodes(np.arange(1 << 21, (1 << 21) + 2000, dtype=np.int32), np.empty(0, np.int32))
-    named = np.mean([may_hold([prints.filters], others[at : at + 1]).mean() for at in range(len(others))])
-    assert named < 0.01
+    assert len(holding(filters, others)[0]) < 0.01 * 32 * len(others)
     assert words_for(config) * 8 <= 1024, "a kilobyte an item"
