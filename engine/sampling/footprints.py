@@ -25,7 +25,7 @@ BITS_A_VISIT = 14
 """Room for each list that a start's walks can pick from: with five bits a node, one in four hundred is held by mistake."""
 _MUL1, _MUL2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _1, _6, _27, _30, _31, _32 = (np.uint64(n) for n in (1, 6, 27, 30, 31, 32))
-_LOW, _63 = np.uint64(0xFFFFFFFF), np.uint64(63)
+_LOW, _EVERY, _63 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(63)
 
 
 def words_for(config: WalkConfig) -> int:
@@ -135,23 +135,18 @@ def _places(nodes: KeyArray, words: int) -> KeyArray:
 
 @compiled
 def _holding(filters: KeyArray, places: KeyArray) -> tuple[IndexArray, IndexArray]:
-    asked = np.zeros(filters.shape[1], dtype=np.bool_)
-    for number in range(len(places)):
-        for probe in range(PROBES):
-            asked[places[number, probe] >> _6] = True
     found, nodes, total = np.empty(1024, dtype=np.int32), np.empty(1024, dtype=np.int32), 0
-    turned = np.zeros(filters.shape[1] * 64, dtype=np.uint64)
+    turned = np.zeros((64, filters.shape[1]), dtype=np.uint64)
     hits, ends = np.empty(len(places), dtype=np.uint64), np.empty(64, dtype=np.int64)
     for first in range(0, len(filters), 64):
         rows = min(64, len(filters) - first)
-        for word in range(filters.shape[1]):
-            if asked[word]:
-                _turn(filters[first : first + rows, word], turned[word * 64 : (word + 1) * 64])
+        turned[:rows], turned[rows:] = filters[first : first + rows], 0
+        _turn(turned)
         ends[:] = 0
         for number in range(len(places)):
-            held = turned[places[number, 0]]
-            for probe in range(1, PROBES):
-                held &= turned[places[number, probe]]
+            held = _EVERY
+            for probe in range(PROBES):
+                held &= turned[places[number, probe] & _63, places[number, probe] >> _6]
             hits[number] = held
             if held:
                 for row in range(rows):
@@ -172,17 +167,24 @@ def _holding(filters: KeyArray, places: KeyArray) -> tuple[IndexArray, IndexArra
 
 
 @compiled
-def _turn(column: KeyArray, out: KeyArray) -> None:
-    """Turn one word of up to 64 filters about: bit r of `out[b]` is bit b of `column[r]` (Warren, Hacker's Delight, 7-3)."""
-    out[: len(column)] = column
-    out[len(column) :] = 0
+def _turn(filters: KeyArray) -> None:
+    """Turn each word of 64 filters about: bit r of `[b, word]` is what bit b of `[r, word]` was (Warren, Hacker's Delight, 7-3).
+
+    Args:
+        filters: uint64 `[64, W]`.
+    """
     width, mask = 32, _LOW
     while width:
-        shift = np.uint64(width)
-        for block in range(0, 64, 2 * width):
-            for at in range(block, block + width):
-                moved = ((out[at] >> shift) ^ out[at + width]) & mask
-                out[at] ^= moved << shift
-                out[at + width] ^= moved
+        for row in range(64):
+            if not row & width:
+                _swap(filters[row], filters[row + width], np.uint64(width), mask)
         width >>= 1
         mask ^= mask << np.uint64(width)
+
+
+@compiled
+def _swap(low: KeyArray, high: KeyArray, shift: np.uint64, mask: np.uint64) -> None:
+    for word in range(len(low)):
+        moved = ((low[word] >> shift) ^ high[word]) & mask
+        low[word] ^= moved << shift
+        high[word] ^= moved
