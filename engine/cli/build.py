@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[str, typer.Argument(help="pinsage, or one of those that `engine evaluate methods` lists for users.")]
 ModelFile = Annotated[
     Path | None, typer.Option("--config", help="TOML with the model's settings that differ from its defaults.")
 ]
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
+    model: Model = "pinsage",
     config: ModelFile = None,
     aside: Annotated[
         bool, typer.Option("--aside", help="Do not publish it: keep it ready to run as a shadow.")
@@ -35,7 +37,7 @@ def build(
     from engine.serving.show_operations import measured
 
     with Engine() as engine:
-        built = engine.build(config=_read(config), publish=not aside)
+        built = engine.build(model, _read(config), publish=not aside)
     told = {"generation": built.id, "watermark": built.watermark, "path": str(built.path), "metrics": built.metrics}
     if as_json:
         print(json.dumps(told))
@@ -44,12 +46,12 @@ def build(
     print(f"{built.id} {state}: watermark {built.watermark}, {measured(built.metrics)}")
 
 
-def train(config: ModelFile = None, as_json: AsJson = False) -> None:
-    """Train on the graph as it is now, and publish nothing; `engine build` takes the result over."""
+def train(model: Model = "pinsage", config: ModelFile = None, as_json: AsJson = False) -> None:
+    """Train on the graph as it is now. Of pinsage nothing is published: `engine build` takes the result over."""
     from engine.client import Engine
 
     with Engine() as engine:
-        folder = engine.train(config=_read(config))
+        folder = engine.train(model, _read(config))
     print(json.dumps({"model": str(folder)}) if as_json else f"trained: {folder}")
 
 

@@ -64,7 +64,6 @@ def _command(protocol: str) -> Callable[..., None]:
         ks: Annotated[str, typer.Option(help="Cut-offs, comma-separated; the protocol's own unless given.")] = "",
         json: Annotated[Path | None, typer.Option(help="Keep the results here, and go on from what it holds.")] = None,
         config: Annotated[Path | None, typer.Option(help="TOML: [protocol] and sections of methods.")] = None,
-        html: Annotated[Path | None, typer.Option(help="Write a report with plots here.")] = None,
         against: Annotated[str, typer.Option(help="Compare the others with this method.")] = "",
     ) -> None:
         from engine.evaluation.config import read_config
@@ -82,11 +81,6 @@ def _command(protocol: str) -> Callable[..., None]:
             baseline=against,
         )
         _show(report)
-        if html is not None:
-            from engine.evaluation.report import write_html
-
-            write_html(report, html)
-            print(f"Report: {html}")
 
     return run
 

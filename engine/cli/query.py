@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,9 @@ Staleness = Annotated[
     typer.Option("--max-staleness", help="Refuse to answer where changes are older than so many seconds and unseen."),
 ]
 Diversity = Annotated[float, typer.Option(help="From 0, the best items, to 1, the most different ones.")]
+UserModel = Annotated[
+    str | None, typer.Option(help="Which model that `engine build MODEL` published; not needed where there is one.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _CONDITION = re.compile(r"(?s)(.+?)\s*(<=|>=|<|>|=)\s*(.*)")
@@ -33,6 +37,9 @@ def register(app: typer.Typer) -> None:
     app.command()(home)
     app.command("new-item")(new_item)
     app.command()(clusters)
+    app.command()(recommend)
+    app.command()(predict)
+    app.command("similar-users")(similar_users)
 
 
 def related(
@@ -61,7 +68,7 @@ def related(
             query,
             k,
             corpus=corpus,
-            where=_where(where, engine),
+            where=_where(where, engine.view),
             exclude=exclude,
             user=user,
             method=method,
@@ -91,12 +98,55 @@ def home(
             user,
             k,
             corpus=corpus,
-            where=_where(where, engine),
+            where=_where(where, engine.view),
             exclude=exclude,
             diversity=diversity,
             max_staleness_s=max_staleness,
         )
         _print(answer, as_json)
+
+
+def recommend(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    k: Count = 10,
+    model: UserModel = None,
+    corpus: Corpus = None,
+    where: WhereText = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """Items for a user, by a model about users and items."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        demands = _where(where, lambda: engine.opened.user_model(model).recommender().view)
+        _print(engine.recommend(user, k, model=model, corpus=corpus, where=demands, exclude=exclude), as_json)
+
+
+def predict(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    item: Annotated[str, typer.Argument(help="An item id.")],
+    model: UserModel = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a user would rate an item."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        _print(engine.predict(user, item, model=model), as_json)
+
+
+def similar_users(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    k: Annotated[int, typer.Option("-k", help="How many users.")] = 10,
+    model: UserModel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Users like one."""
+    from engine.client import Engine
+
+    with Engine() as engine:
+        _print(engine.similar_users(user, k, model=model), as_json)
 
 
 def new_item(
@@ -115,7 +165,7 @@ def new_item(
     from engine.client import Engine
 
     with Engine() as engine:
-        kinds = _kinds(engine)
+        kinds = _kinds(engine.view())
         fields = dict(_field(text, kinds) for text in field or ())
         answer = engine.new_item(
             item_id,
@@ -123,7 +173,7 @@ def new_item(
             contexts=saved_in or (),
             corpus=corpus,
             k=k,
-            where=_where(where, engine),
+            where=_where(where, engine.view),
             exclude=exclude,
         )
         _print(answer, as_json)
@@ -162,15 +212,15 @@ def _weighted(items: list[str], weights: list[float] | None) -> str | dict[str, 
     return dict(zip(items, weights or [1.0] * len(items), strict=True))
 
 
-def _kinds(engine: Any) -> dict[str, str]:
-    return {name: column.kind for name, column in engine.view().items.fields.items()}
+def _kinds(view: Any) -> dict[str, str]:
+    return {name: column.kind for name, column in view.items.fields.items()}
 
 
-def _where(texts: list[str] | None, engine: Any) -> dict[str, Any] | None:
-    """Conditions as the client takes them; several ranges on one field are met together."""
+def _where(texts: list[str] | None, view: Callable[[], Any]) -> dict[str, Any] | None:
+    """Conditions as the client takes them; several ranges on one field are met together. `view` tells the fields."""
     if not texts:
         return None
-    kinds, where = _kinds(engine), dict[str, Any]()
+    kinds, where = _kinds(view()), dict[str, Any]()
     for text in texts:
         name, sign, value = _parts(text)
         if sign == "=":

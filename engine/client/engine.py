@@ -16,6 +16,7 @@ from engine.client import (
     scheduling,
     shadow,
     upkeep,
+    user_models,
     writes,
 )
 from engine.client.opened import Opened
@@ -122,6 +123,10 @@ class Engine:
     home = questions.home
     new_item = questions.new_item
     user_clusters = questions.user_clusters
+    recommend = user_models.recommend
+    predict = user_models.predict
+    similar_users = user_models.similar_users
+    published_models = user_models.published_models
 
     # Generations
     generations = operations.generations

@@ -33,13 +33,13 @@ def forget(
 
     ids = list(dict.fromkeys([node_id] if isinstance(node_id, str) else node_id))
     receipts = forget(engine.registry, engine.graph, engine.settings.graph.mapping, kind, ids)
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     known = {one.number: name for one, name in zip(receipts, ids, strict=True)}
     try:
         close_receipts(engine.registry, engine.graph, engine.settings, known)
     except (LeaseHeldError, NotReadyError) as error:
         logging.getLogger(__name__).warning("the receipts stay open: %s", error)
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return tuple(engine.registry.receipts.get(one.number) for one in receipts)
 
 
@@ -57,7 +57,7 @@ def close_receipts(engine: Engine, *, cause: str = "asked for") -> tuple[Receipt
         told.counts = {"closed": len(closed)}
         if not closed:
             told.outcome = Outcome.NOTHING
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return closed
 
 

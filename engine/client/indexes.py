@@ -49,5 +49,5 @@ def compact(engine: Engine, *, everything: bool = False, cause: str = "command l
         everything=everything,
         cause=cause,
     )
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return built

@@ -30,6 +30,8 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
     """Train a model on the graph as it is now; a training that was interrupted goes on where it was.
 
     Args:
+        model: "pinsage", or a method about users and items: see `engine.models.user_methods`. The latter is published at
+            once, so that `recommend` or `predict` answer by it; "pinsage" is published by `build`.
         config: the model's settings that differ from its defaults.
 
     Returns:
@@ -41,12 +43,16 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
         TrainingError: the graph holds nothing to learn from.
         LeaseHeldError: another process trains or builds.
     """
-    from engine.refresh.model import train, untrained
+    from engine.refresh import model as pinsage
+    from engine.refresh import user_model
     from engine.registry import BUILDING
 
-    untrained(model, config or {})  # a wrong setting is said before the graph is read
+    if _is_about_users(model):
+        build(engine, model, config)
+        return user_model.train_user_model(engine.registry, engine.snapshot(), engine.settings, model, config or {})
+    pinsage.untrained(model, config or {})  # a wrong setting is said before the graph is read
     with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
-        return train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
+        return pinsage.train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
 
 
 def build(
@@ -55,25 +61,38 @@ def build(
     """Snapshot, train, embed, index, check and publish a new generation. What serves keeps serving until then.
 
     Args:
+        model: "pinsage" answers `related` and `home`. A method about users and items answers `recommend` or `predict`, in a
+            slot of its own: it takes no other model's place.
         config: the model's settings that differ from its defaults.
         publish: False leaves it ready beside what serves, to run as a shadow.
 
     Raises:
+        UnknownNameError, ConfigError: see `train`.
         EmptyGraphError: the graph has no items or no edges.
         TrainingError: training failed, or the result does not pass the gate.
         LeaseHeldError: another process trains or builds.
     """
-    from engine.refresh.model import build, untrained
+    from engine.refresh import model as pinsage
+    from engine.refresh import user_model
     from engine.registry import BUILDING
 
-    untrained(model, config or {})
+    about_users = _is_about_users(model)
+    make = user_model.build_user_model if about_users else pinsage.build
+    check = user_model.untrained if about_users else pinsage.untrained
+    check(model, config or {})
     with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held:
         as_of = datetime.now(UTC)
-        built = build(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
+        built = make(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
         if publish:
             built = engine.registry.generations.publish(built.id, lease=held.lease)
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return built
+
+
+def _is_about_users(model: str) -> bool:
+    from engine.models.user_methods import USER_METHODS
+
+    return model in USER_METHODS
 
 
 def evaluate(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine.errors import StaleAnswerError
+from engine.errors import InputError, NotReadyError, StaleAnswerError
 from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.graph.connection import Graph
     from engine.graph.write import GraphWriter
+    from engine.models.user_item import UserItemData
+    from engine.models.user_methods import UserMethod
     from engine.registry import Registry
     from engine.serving.canary import Canary
     from engine.serving.freshness import Freshness
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from engine.serving.new_items import NewItems
     from engine.serving.recommend import Recommender
     from engine.serving.shadow import Shadowing
+    from engine.serving.user_answers import Taken, UserRecommender
     from engine.serving.view import View
 
 
@@ -49,7 +52,7 @@ class Opened:
         return GraphWriter(self.graph, self.settings.graph.mapping)
 
     @functools.cached_property
-    def live(self) -> Live:
+    def live(self) -> Live[Recommender]:
         """The generation that serves, whichever it is now."""
         from engine.serving.live import Live
 
@@ -127,8 +130,70 @@ class Opened:
             saw=self.canary.saw,
         )
 
+    @functools.cached_property
+    def _user_models(self) -> dict[str, Live[UserRecommender]]:
+        return {}
+
+    def user_model(self, name: str | None, answers: str = "ranking") -> Live[UserRecommender]:
+        """The generation that serves for a model about users and items, whichever it is now.
+
+        Args:
+            name: the only one published that gives such answers when None.
+
+        Raises:
+            UnknownNameError: there is no such model.
+            NotReadyError: none is published.
+            InputError: several are, and none is named.
+        """
+        from engine.models.user_methods import find_user_method
+        from engine.serving.live import Live
+
+        slot = self._only(answers) if name is None else find_user_method(name).name
+        if slot not in self._user_models:
+            self._user_models[slot] = Live(self.registry, self._user_recommender_of, slot)
+        return self._user_models[slot]
+
+    def _only(self, answers: str) -> str:
+        from engine.models.user_methods import USER_METHODS
+        from engine.registry import LIVE
+
+        there = [slot for slot in self.registry.generations.slots() if slot != LIVE]
+        able = [slot for slot in there if slot in USER_METHODS and answers in USER_METHODS[slot].answers] or there
+        if not able:
+            raise NotReadyError(
+                "no model about users and items is published", hint="For instance `engine build item-knn`."
+            )
+        if len(able) > 1:
+            raise InputError(f"several models are published: {', '.join(able)}", hint="Name one with `model`.")
+        return able[0]
+
+    def _user_recommender_of(self, view: View) -> UserRecommender:
+        from engine.refresh.user_model import opened_method
+        from engine.serving.user_answers import UserRecommender
+
+        def open_method(method: UserMethod, view: View, data: UserItemData) -> Any:
+            return opened_method(method, view.folder, view.facts["config"]["settings"], data)
+
+        return UserRecommender(view, self.settings.graph.mapping, self._taken, open_method)
+
+    def _taken(self, user: str, relation: str) -> Taken | None:
+        from engine.graph.queries import load_queries
+        from engine.serving.user_answers import Taken
+
+        query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
+        rows = self.graph.read(query, {"id": user})
+        return Taken(tuple(rows[0]["items"]), tuple(rows[0]["values"])) if rows else None
+
+    def look_again(self) -> None:
+        """What serves may have changed just now: the next question looks."""
+        self.live.look_again()
+        for live in self._user_models.values():
+            live.look_again()
+
     def close(self) -> None:
         """Close the connections and forget what hangs on them; the next call opens them again."""
+        for live in self.__dict__.pop("_user_models", {}).values():
+            live.close()
         for name in ("shadowing", "canary", "live", "freshness", "new_items", "writer", "graph", "registry"):
             opened = self.__dict__.pop(name, None)
             if name in ("shadowing", "live", "graph", "registry") and opened is not None:

@@ -37,13 +37,21 @@ def compare_generations(engine: Engine, first: str, second: str, *, k: int = 10,
 
     Raises:
         UnknownNameError: there is no such generation.
-        InputError: one of them is deleted, failed or not whole yet.
+        InputError: one of them is deleted, failed or not whole yet, or of a model about users and items.
         CorruptFileError: one of them is damaged.
     """
+    from engine.errors import InputError
+    from engine.registry import LIVE
     from engine.serving.compare import compare
     from engine.serving.live import open_view
 
     ours, theirs = engine.registry.generations.get(first), engine.registry.generations.get(second)
+    for one in (ours, theirs):
+        if one.slot != LIVE:
+            raise InputError(
+                f"generation {one.id} is of the model {one.slot!r}, which answers no questions about related items",
+                hint="`engine evaluate` compares models about users and items.",
+            )
     asked = [engine.opened.recommender_of(open_view(one)) for one in (ours, theirs)]
     return compare(asked[0], asked[1], (ours.metrics, theirs.metrics), k=k, queries=queries)
 
@@ -66,7 +74,7 @@ def rollback(engine: Engine, generation_id: str | None = None) -> Generation:
     wanted = generations.before(generation_id)
     open_view(wanted)
     rolled_back = generations.rollback(wanted.id)
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return rolled_back
 
 

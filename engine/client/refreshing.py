@@ -46,7 +46,7 @@ def refresh(
         cause=cause,
         view=_open(engine),
     )
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return told
 
 

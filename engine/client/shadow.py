@@ -25,9 +25,14 @@ def start_shadow(engine: Engine, generation_id: str, share: float = 0.1) -> Shad
         CorruptFileError: it is damaged.
     """
     from engine.errors import InputError
+    from engine.registry import LIVE
     from engine.serving.live import open_view
 
     candidate = engine.registry.generations.get(generation_id)
+    if candidate.slot != LIVE:
+        raise InputError(
+            f"generation {generation_id} is of the model {candidate.slot!r}: only related items have shadows"
+        )
     if candidate.serving:
         raise InputError(f"generation {generation_id} serves already")
     shadow = engine.registry.shadows.start(generation_id, share)
@@ -64,7 +69,7 @@ def promote_shadow(engine: Engine) -> Generation:
         open_view(generation)
         generation = engine.registry.generations.publish(generation.id, cause="promote")
     engine.registry.shadows.stop()
-    engine.opened.live.look_again()
+    engine.opened.look_again()
     return generation
 
 

@@ -159,6 +159,23 @@ class VectorScorer(UserScorer, Protocol):
 
 
 @runtime_checkable
+class FoldsIn(Protocol):
+    """A method that can answer for a user whom it has never seen, from the items they have, without training."""
+
+    def score_new(self, items: IndexArray, ratings: FloatArray | None = None) -> FloatArray:
+        """Score every item for a new user.
+
+        Args:
+            items: int32 `[M]`, the items they have, at least one.
+            ratings: float32 `[M]`, what they gave them; None or NaN where that is not known.
+
+        Returns:
+            float32 `[items]`, as a row of `UserScorer.score`.
+        """
+        ...
+
+
+@runtime_checkable
 class Kept(Protocol):
     """A method that can be written down. `UserMethod.load` reads it again, to answer about the data of its training or about
     later data, without training."""

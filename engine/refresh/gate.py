@@ -105,9 +105,18 @@ def check_vectors(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[A
 
 
 def checked_index(
-    vectors: FloatArray, labels: LabelArray, config: HnswConfig, gate: GateConfig, *, corpus: str
+    vectors: FloatArray,
+    labels: LabelArray,
+    config: HnswConfig,
+    gate: GateConfig,
+    *,
+    corpus: str,
+    queries: FloatArray | None = None,
 ) -> tuple[HnswIndex, float]:
     """Build an index that meets the gate, raising its `ef` as far as that takes.
+
+    Args:
+        queries: what it will be asked, of which some are drawn evenly; the vectors themselves when None.
 
     Returns:
         The index and its ann_recall.
@@ -118,9 +127,9 @@ def checked_index(
     index, exact = HnswIndex.build(vectors, labels, config), ExactIndex.build(vectors, labels)
     if not len(labels):
         return index, 1.0
-    asked = np.linspace(0, len(labels) - 1, min(gate.queries, len(labels))).astype(np.int64)
-    queries = vectors[asked]
-    reached = tune(index, exact, queries, gate.k, gate.ann_recall)
+    asked = vectors if queries is None else queries
+    drawn = asked[_evenly(np.arange(len(asked)), gate.queries)]
+    reached = tune(index, exact, drawn, gate.k, gate.ann_recall)
     if reached < gate.ann_recall:
         raise TrainingError(
             f"the gate: ann_recall@{gate.k} of corpus {corpus!r} is {reached:.3f}, below {gate.ann_recall}",

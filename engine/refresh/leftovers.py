@@ -12,12 +12,15 @@ def clear_dead(registry: Registry, home: Path) -> None:
     """Give up deltas that were never published, and remove their files. Only for who holds the lease of refreshes: nobody
     else makes deltas, so that whoever began one is dead.
     """
-    generations = home / "generations"
     for one in registry.generations.list():
         if one.kind == "delta" and one.state in (GenerationState.BUILDING, GenerationState.READY):
             registry.generations.fail(one.id, "its process was gone before it was published")
-            for folder in (one.path, *generations.glob(f".{one.id}.*.tmp")):
-                shutil.rmtree(folder, ignore_errors=True)
+    # Whoever marked one may have died before its files were removed.
+    failed = {one.id for one in registry.generations.list() if one.state is GenerationState.FAILED}
+    for folder in (home / "generations").glob("*"):
+        half_written = folder.name.startswith(".") and folder.name.endswith(".tmp")
+        if folder.name in failed or (half_written and folder.name.split(".")[1] in failed):
+            shutil.rmtree(folder, ignore_errors=True)
     gone = (GenerationState.FAILED, GenerationState.DELETED)
     wanted = {one.snapshot_path.name for one in registry.generations.list() if one.state not in gone}
     for pattern in (snapshot_name("*", "*"), f".{snapshot_name('*', '*')}.*.tmp"):

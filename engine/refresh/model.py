@@ -22,6 +22,7 @@ from engine.hashing import digest
 from engine.index.hnsw import HnswConfig
 from engine.models.base import ItemScorer, RelatedData
 from engine.models.ranking import stand_all
+from engine.models.user_methods import USER_METHODS
 from engine.progress import progress
 from engine.refresh.build import Parts, make_generation
 from engine.refresh.content import contexts_of
@@ -53,7 +54,9 @@ def untrained(model: str, config: Mapping[str, Any]) -> PinSageScorer:
         ConfigError: an unknown setting or a wrong value.
     """
     if model not in MODELS:
-        raise UnknownNameError(f"there is no model {model!r} to train", hint=f"Known: {', '.join(MODELS)}.")
+        raise UnknownNameError(
+            f"there is no model {model!r} to train", hint=f"Known: {', '.join([*MODELS, *USER_METHODS])}."
+        )
     from engine.models.pinsage.scorer import PinSageScorer
 
     return PinSageScorer.from_settings(config)

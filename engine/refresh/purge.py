@@ -10,6 +10,7 @@ Runs under the leases of builds and refreshes. A process that dies here leaves t
 from __future__ import annotations
 
 import json
+import logging
 import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,12 +28,24 @@ from engine.hashing import digest, key64
 from engine.refresh.anew import build_anew
 from engine.refresh.garbage import Bin, folders_in, give_up, leftovers
 from engine.refresh.model import scratch
-from engine.registry import BUILDING, REFRESHING, Generation, GenerationState, Lease, Receipt, ReceiptState, Registry
+from engine.registry import (
+    BUILDING,
+    LIVE,
+    REFRESHING,
+    Generation,
+    GenerationState,
+    Lease,
+    Receipt,
+    ReceiptState,
+    Registry,
+)
 from engine.registry.receipts import is_subject
 from engine.serving.forgotten import KINDS
 from engine.serving.live import open_view
 from engine.serving.stored import Stored
 from engine.settings import Settings
+
+log = logging.getLogger(__name__)
 
 WAIT_S = 10.0
 _KEPT = (GenerationState.READY, GenerationState.PUBLISHED)
@@ -70,6 +83,7 @@ def close_receipts(
         purge = _Purge(registry, graph, settings, opened, dict(ids or {}))
         purge.learn()
         purge.replace(held.lease)
+        purge.withdraw()
         purge.remove()
         looked = purge.look()
         return tuple(purge.complete(receipt, looked) for receipt in opened)
@@ -105,8 +119,11 @@ class _Purge:
                 self._find_ids(snapshot)
         items = [node_id for number, node_id in self.ids.items() if self._kind(number) == "items"]
         for generation in self._kept():
+            facts = read_manifest(generation.path, what="generation")
+            if not facts.get("vectors", True):
+                continue
             snapshot = Snapshot.open(generation.snapshot_path, verify=False)
-            vectors = Stored(generation.path, read_manifest(generation.path, what="generation")).vectors()
+            vectors = Stored(generation.path, facts).vectors()
             rows = snapshot.items.index_of(items)
             for row in rows[rows >= 0].tolist():
                 vector = np.ascontiguousarray(vectors[row], dtype="<f4")
@@ -124,11 +141,23 @@ class _Purge:
             made = build_anew(self.registry, self.graph, self.settings, open_view(serving), now, work, lease)
         self.done["published"] = made.id
 
+    def withdraw(self) -> None:
+        """Let no model about users and items answer that learned from it. Only training anew would make it forget."""
+        slots = [slot for slot in self.registry.generations.slots() if slot != LIVE]
+        serving = [self.registry.generations.serving(slot) for slot in slots]
+        held = [one.slot for one in serving if one is not None and self._may_hold(one)]
+        for slot in held:
+            self.registry.generations.withdraw(slot)
+        if held:
+            told = ", ".join(held)
+            log.warning("withdrawn, for they learned from what was forgotten: %s; `engine build` trains one anew", told)
+            self.done["withdrawn"] = held
+
     def remove(self) -> None:
         """Remove every folder that may hold it."""
         bin_, deleted = Bin(), []
         for generation in self._kept():
-            if self._root(generation).watermark < self.rev:
+            if self._may_hold(generation):
                 if self.registry.shadows.running() is not None:
                     self.registry.shadows.stop()
                 self.registry.generations.delete(generation.id)
@@ -215,6 +244,12 @@ class _Purge:
 
     def _kept(self) -> list[Generation]:
         return [one for one in self.registry.generations.list() if one.state in _KEPT]
+
+    def _may_hold(self, generation: Generation) -> bool:
+        """Whether what was forgotten may be in a generation's files: a delta shares those of all before it."""
+        if generation.slot == LIVE:
+            return self._root(generation).watermark < self.rev
+        return generation.watermark < self.rev and self._holds(generation.snapshot_path)
 
     def _root(self, generation: Generation) -> Generation:
         """The full generation whose files a delta goes back to."""

@@ -287,7 +287,7 @@ def _before(session: Session, slot: str, generation_id: str | None) -> tuple[Gen
         return _served_before(session, generation_id)
     served = _serving(session, slot)
     if served is None:
-        hint = "Run `engine build` first." if slot == LIVE else f"Run `engine train {slot}` first."
+        hint = "Run `engine build` first." if slot == LIVE else f"Run `engine build {slot}` first."
         raise NotReadyError("no generation is published yet", hint=hint)
     row = session.scalar(
         select(GenerationRow)

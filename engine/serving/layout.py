@@ -11,6 +11,10 @@ g0007/
   state/           what the next refresh starts from, where there is any; nothing that answers is in it
 ```
 
+A generation of a model about users and items (in a slot of its own) has `model/` where the method keeps anything. Where its
+scores are inner products it has `vectors`, stretched to unit length by a last column so that cosines rank as they do, an
+index a corpus, and `user_vectors.*`, float32 [users, d], their unit vectors; where they are not, it has neither.
+
 A delta shares with its parent, by hard links, every file that is the same. Format 1, which is still read, has `vectors.npy`
 and `item_keys.npy` and a bare HNSW index a corpus.
 """
@@ -22,6 +26,7 @@ from pathlib import Path
 FORMAT = 2
 VECTORS = "vectors"
 ITEM_KEYS = "item_keys"
+USER_VECTORS = "user_vectors"
 MODEL = "model"
 BLEND = "blend"
 STATE = "state"

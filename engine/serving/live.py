@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from engine.errors import CorruptFileError, EngineError, InputError, NotReadyError
-from engine.registry import Generation, GenerationState, Registry
-from engine.serving.recommend import Recommender
+from engine.registry import LIVE, Generation, GenerationState, Receipt, Registry
 from engine.serving.view import Origin, View
 
 log = logging.getLogger(__name__)
@@ -41,24 +41,49 @@ class Trouble:
     at: float
 
 
-class Live:
+class Answering(Protocol):
+    """What answers from one view."""
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def ready(self) -> Sequence[str]:
+        """What has been asked for, and so need no making any more."""
+        ...
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Make now what the first questions of these kinds would have to wait for."""
+        ...
+
+    def hide(self, receipts: Sequence[Receipt]) -> None:
+        """Leave out what was forgotten after this view's watermark."""
+        ...
+
+
+A = TypeVar("A", bound=Answering)
+
+
+class Live(Generic[A]):
     """Hands out the recommender of the serving generation. Who got one may finish on it after another is published.
 
     Args:
         make: a recommender for a view just opened.
+        slot: of which generations.
     """
 
-    def __init__(self, registry: Registry, make: Callable[[View], Recommender]) -> None:
+    def __init__(self, registry: Registry, make: Callable[[View], A], slot: str = LIVE) -> None:
         self._registry = registry
         self._make = make
-        self._current: Recommender | None = None
+        self._slot = slot
+        self._current: A | None = None
         self._trouble: Trouble | None = None
         self._asked = self._look_now = False
         self._moving = threading.Lock()
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def recommender(self) -> Recommender:
+    def recommender(self) -> A:
         """The serving generation's recommender.
 
         Raises:
@@ -110,9 +135,9 @@ class Live:
         while True:
             serving: str | None = None
             try:
-                serving = self._registry.generations.serving_id()
+                serving = self._registry.generations.serving_id(self._slot)
                 if serving is None:
-                    raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
+                    raise self._nothing_serves()
                 if self._stays(serving):
                     self._hide(self._current)
                     return
@@ -131,9 +156,14 @@ class Live:
                 self._note(serving, error)
             return
 
-    def _hide(self, recommender: Recommender | None) -> None:
+    def _hide(self, recommender: A | None) -> None:
         if recommender is not None:
             recommender.hide(self._registry.receipts.newer_than(recommender.view.origin.watermark))
+
+    def _nothing_serves(self) -> NotReadyError:
+        if self._slot == LIVE:
+            return NotReadyError("no generation is published yet", hint="Run `engine build` first.")
+        return NotReadyError(f"no model {self._slot!r} is published", hint=f"`engine build {self._slot}` trains one.")
 
     def _stays(self, serving: str) -> bool:
         trouble = self._trouble
@@ -149,7 +179,7 @@ class Live:
 
     def _flipped(self, serving: str) -> bool:
         try:
-            return self._registry.generations.serving_id() not in (serving, None)
+            return self._registry.generations.serving_id(self._slot) not in (serving, None)
         except EngineError:
             return False
 

@@ -60,9 +60,14 @@ class Status(Shown):
 
 @dataclass(frozen=True, slots=True)
 class GenerationInfo(Shown):
-    """One line of `engine generations list`."""
+    """One line of `engine generations list`.
+
+    Attributes:
+        slot: what it answers; see `engine.registry.Generation`.
+    """
 
     id: str
+    slot: str
     state: str
     serving: bool
     kind: str

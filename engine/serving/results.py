@@ -32,7 +32,7 @@ class Shown:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, ScoredItem):
+    if isinstance(value, ScoredItem | AlikeUser):
         return {name: _plain(part) for name, part in value._asdict().items()}
     if is_dataclass(value):
         return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
@@ -182,3 +182,63 @@ class UserClusters(Shown):
 
     def __iter__(self) -> Iterator[UserCluster]:
         return iter(self.clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Shown):
+    """What a user would rate an item.
+
+    Attributes:
+        rating: the expected rating.
+        distribution: rating -> its chance, where the model tells; None where it does not.
+        rests_on: what is known of the two, in words.
+    """
+
+    user: str
+    item: str
+    rating: float
+    distribution: Mapping[float, float] | None
+    model: str
+    rests_on: str
+    generation: str
+    watermark: int
+    as_of: datetime
+
+
+class AlikeUser(NamedTuple):
+    """One user who is like another.
+
+    Attributes:
+        score: a cosine, higher is more alike.
+    """
+
+    user_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeUsers(Shown):
+    """Users like one, the most alike first.
+
+    Attributes:
+        method: what they were compared by: the model's vectors, or "shared items" where it has none for the user.
+    """
+
+    user: str
+    k: int
+    users: tuple[AlikeUser, ...]
+    method: str
+    generation: str
+    watermark: int
+    as_of: datetime
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __iter__(self) -> Iterator[AlikeUser]:
+        return iter(self.users)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The users' ids, in order."""
+        return tuple(one.user_id for one in self.users)

@@ -30,6 +30,10 @@ def render(result: Any, console: Console) -> None:
             _answer(result, console)
         case results.UserClusters():
             _clusters(result, console)
+        case results.Prediction():
+            _prediction(result, console)
+        case results.AlikeUsers():
+            _alike(result, console)
         case _:
             render_operations(result, console)
 
@@ -82,6 +86,24 @@ def _clusters(found: results.UserClusters, console: Console) -> None:
     console.print(fitted(table, ("typical items", "such as")))
     if found.left_out:
         console.print(f"{found.left_out:,} users took up nothing yet and are in no cluster.")
+    console.print(cell(_origin(found), 200))
+
+
+def _prediction(found: results.Prediction, console: Console) -> None:
+    console.print(cell(f"{found.user} would rate {found.item} {found.rating:.2f}, by {found.model}", 200))
+    for level, chance in (found.distribution or {}).items():
+        console.print(f"  {level:g}  {chance:6.1%}  {'#' * round(40 * chance)}")
+    console.print(cell(f"it rests on {found.rests_on}", 200))
+    console.print(cell(_origin(found), 200))
+
+
+def _alike(found: results.AlikeUsers, console: Console) -> None:
+    console.print(cell(f"users like {found.user}: {len(found)}, by {found.method}", 200))
+    table = new_table(["", "score", "user"], right=(0, 1))
+    for place, one in enumerate(found.users, start=1):
+        table.add_row(*map(cell, (str(place), f"{one.score:.4f}", one.user_id)))
+    if found.users:
+        console.print(table)
     console.print(cell(_origin(found), 200))
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.registry import LIVE
 from engine.serving import operations
 from engine.serving.tables import cell, fitted, new_table, shown_time
 
@@ -77,12 +78,15 @@ def _age(seconds: float | None) -> str:
 
 
 def _generations(found: operations.GenerationList, console: Console) -> None:
-    table = new_table(["generation", "state", "kind", "created", "watermark", "measured"], right=(4,))
+    several = len({one.slot for one in found.generations}) > 1
+    columns = ["generation", *(["model"] if several else []), "state", "kind", "created", "watermark", "measured"]
+    table = new_table(columns, right=(len(columns) - 2,))
     for one in found.generations:
         kind = one.kind if one.parent is None else f"{one.kind} of {one.parent}"
         told = one.reason or measured(one.metrics)
         created = shown_time(one.created_at)
-        table.add_row(*map(cell, (one.id, _state(one), kind, created, str(one.watermark), told)))
+        slot = ("related items" if one.slot == LIVE else one.slot,) if several else ()
+        table.add_row(*map(cell, (one.id, *slot, _state(one), kind, created, str(one.watermark), told)))
     console.print(fitted(table, ("measured",)) if found.generations else "No generation yet: run `engine build`.")
 
 

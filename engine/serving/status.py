@@ -25,7 +25,7 @@ from engine.serving.recommend import Recommender
 from engine.settings import Settings
 
 
-def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], live: Live) -> Status:
+def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], live: Live[Recommender]) -> Status:
     """The status; what cannot be reached or opened is part of it, not an error."""
     rev: int | None = None
     try:
@@ -56,7 +56,7 @@ def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], l
     return _with_lag(found, registry, graph(), settings, serving.watermark) if found.behind else found
 
 
-def _opened(live: Live) -> tuple[Recommender | None, str | None]:
+def _opened(live: Live[Recommender]) -> tuple[Recommender | None, str | None]:
     """What answers here, and why it is not what serves."""
     try:
         recommender = live.recommender()
@@ -154,6 +154,7 @@ def shadow_status(registry: Registry, *, last: int = 5) -> ShadowStatus | None:
 def _info(one: Generation) -> GenerationInfo:
     return GenerationInfo(
         one.id,
+        one.slot,
         one.state,
         one.serving,
         one.kind,

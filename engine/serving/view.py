@@ -47,8 +47,9 @@ class View:
 
     Attributes:
         folder: the generation's folder.
-        vectors: float32 `[N, d]`, unit length, one row an item of `snapshot`; zeros for a dead one.
-        indexes: corpus number -> its index, labelled with item rows.
+        vectors: float32 `[N, d]`, unit length, one row an item of `snapshot`; zeros for a dead one. `[N, 0]` where the
+            generation has none.
+        indexes: corpus number -> its index, labelled with item rows; empty where there are no vectors.
         facts: the folder's manifest.
         checked, graphs: the files it has looked at, for the view that comes after it.
     """
@@ -84,10 +85,10 @@ class View:
             graph = snapshot.walk_graph()
         if not np.array_equal(stored.item_keys(), snapshot.items.key):
             raise CorruptFileError(f"generation {folder} was made from another snapshot than {snapshot_path}")
-        vectors = stored.vectors()
-        indexes, graphs = stored.indexes(
-            len(snapshot.items.corpora), vectors, {} if like is None else like.graphs, checked
-        )
+        has_vectors = facts.get("vectors", True)
+        vectors = stored.vectors() if has_vectors else np.empty((len(snapshot.items), 0), np.float32)
+        corpora = len(snapshot.items.corpora) if has_vectors else 0
+        indexes, graphs = stored.indexes(corpora, vectors, {} if like is None else like.graphs, checked)
         view = View(origin, folder, snapshot, graph, vectors, indexes, facts, checked, graphs)
         if like is not None and "names" in like.__dict__:
             view.__dict__["names"] = like.names.followed_by(like.items, view.items)

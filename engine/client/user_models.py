@@ -1,0 +1,70 @@
+"""The engine's answers about users by models about users and items: recommend, predict, alike users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.client.engine import Engine
+    from engine.registry import Generation
+    from engine.serving.filters import Where
+    from engine.serving.results import AlikeUsers, Answer, Prediction
+
+
+def recommend(
+    engine: Engine,
+    user: str,
+    k: int = 10,
+    *,
+    model: str | None = None,
+    corpus: str | None = None,
+    where: Where | None = None,
+    exclude: Iterable[str] | None = None,
+) -> Answer:
+    """Items for a user, by a model about users and items. What they have already is left out.
+
+    A user who came after the model was published is answered from their first items, read from the graph, without
+    training, and the answer says so. Where nobody has anything but contexts do, a context's id stands for a user's.
+
+    Args:
+        model: a name that `build` published; the only one published when None.
+        corpus: the default one when None.
+        where, exclude: see `related`.
+
+    Raises:
+        NotReadyError: no such model is published.
+        UnknownNodeError: a user that is not there.
+        UnknownNameError: a model, corpus or field that is not there.
+        InputError: k or the filter is wrong.
+    """
+    return engine.opened.user_model(model).recommender().recommend(user, k, corpus=corpus, where=where, exclude=exclude)
+
+
+def predict(engine: Engine, user: str, item: str, *, model: str | None = None) -> Prediction:
+    """What a user would rate an item, and how likely each rating is where the model tells.
+
+    Raises:
+        InputError: the model predicts no ratings.
+        NotReadyError: no such model is published, or the user came after it.
+        UnknownNodeError: a user or item that is not there.
+    """
+    return engine.opened.user_model(model, "rating").recommender().predict(user, item)
+
+
+def similar_users(engine: Engine, user: str, k: int = 10, *, model: str | None = None) -> AlikeUsers:
+    """Users like one, by the model's vectors; by shared items where it has none.
+
+    Raises:
+        NotReadyError, UnknownNodeError, InputError: see `recommend`.
+    """
+    return engine.opened.user_model(model).recommender().similar_users(user, k)
+
+
+def published_models(engine: Engine) -> Mapping[str, Generation]:
+    """The models about users and items that are published: name -> the generation that serves."""
+    from engine.registry import LIVE
+
+    generations = engine.registry.generations
+    found = {slot: generations.serving(slot) for slot in generations.slots() if slot != LIVE}
+    return {slot: one for slot, one in found.items() if one is not None}

@@ -1,0 +1,52 @@
+"""Users, items and the edges between them, out of a snapshot. Knows no split, no method and no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import EmptyGraphError
+from engine.graph.snapshot import NodeTable, Snapshot
+from engine.graph.snapshot_csr import edge_rows
+from engine.models.user_item import UserItemData, UserItemEdges
+from engine.types import CSR
+
+
+def has_users(snapshot: Snapshot) -> bool:
+    """Whether users have items there; where they have none, contexts stand for users, and their saves for interactions."""
+    return bool(snapshot.relations.interactions.num_edges)
+
+
+def takers(snapshot: Snapshot) -> tuple[NodeTable, CSR]:
+    """Who has items, and a CSR from them to the items: users by their interactions, or contexts by their saves."""
+    if has_users(snapshot):
+        return snapshot.users, snapshot.relations.interactions.forward
+    return snapshot.contexts, snapshot.relations.saves.forward
+
+
+def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None) -> UserItemData:
+    """All that a snapshot tells a method about users and items; nothing is held out.
+
+    Raises:
+        EmptyGraphError: there are neither interactions nor saves.
+    """
+    nodes, forward = takers(snapshot)
+    if not forward.num_edges:
+        raise EmptyGraphError(
+            "the graph has neither interactions nor saves", hint="Load a data set with `engine ingest DIR`."
+        )
+    rating = forward.value
+    levels: tuple[float, ...] = ()
+    if rating is not None:
+        levels = tuple(np.unique(rating[~np.isnan(rating)]).tolist())
+    follows = snapshot.relations.follows.forward
+    return UserItemData(
+        UserItemEdges(edge_rows(forward), forward.indices, rating, forward.time),
+        nodes,
+        snapshot.items,
+        levels=levels,
+        follows=follows if has_users(snapshot) and follows.num_edges else None,
+        seed=seed,
+        workdir=workdir,
+    )

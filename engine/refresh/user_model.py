@@ -1,0 +1,166 @@
+"""A model about users and items, from a snapshot to a generation in a slot of its own. Knows methods by their protocols."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.arrays import write_base
+from engine.errors import EngineError, TrainingError
+from engine.files import atomic_folder, link_folder, open_folder, read_manifest
+from engine.graph.snapshot import Snapshot
+from engine.hashing import digest
+from engine.index.layered import LayeredIndex
+from engine.models.user_graph import graph_data
+from engine.models.user_item import Kept, UserItemData, VectorScorer
+from engine.models.user_methods import UserMethod, find_user_method
+from engine.refresh.build import facts_of, failing
+from engine.refresh.gate import GateConfig, check_vectors, checked_index
+from engine.refresh.model import INDEX, gate_of
+from engine.registry import Generation, Registry, TrainingState
+from engine.serving import layout
+from engine.serving.stretched import stretched_items, stretched_users
+from engine.settings import Settings
+
+FORMAT = 1
+MODEL, TRAINING = "model", "training.json"
+
+
+def untrained(model: str, config: Mapping[str, Any]) -> Any:
+    """A method of these settings.
+
+    Raises:
+        UnknownNameError: no such method.
+        ConfigError: an unknown setting or a wrong value.
+    """
+    method = find_user_method(model)
+    return method.make(method.configuration({model: config}))
+
+
+def train_user_model(
+    registry: Registry, snapshot: Snapshot, settings: Settings, model: str, config: Mapping[str, Any]
+) -> Path:
+    """Train a method on all edges of a snapshot. One that was interrupted goes on; the same result is found again.
+
+    The folder holds `training.json` (settings and the method's report) and, where the method keeps anything, `model`.
+
+    Raises:
+        UnknownNameError: there is no such method.
+        ConfigError: an unknown setting or a wrong value.
+        EmptyGraphError: there are no edges.
+        TrainingError: there is nothing to learn from, or the training diverged.
+    """
+    fitted, chosen = untrained(model, config), find_user_method(model).configuration({model: config})
+    assert snapshot.path is not None
+    key = digest([FORMAT, snapshot.path.name, model, chosen, settings.seed])
+    folder = settings.home / "models" / f"{snapshot.path.name}-{key[:12]}"
+    if folder.is_dir():
+        open_folder(folder, what="trained model")
+        return folder
+    run = registry.trainings.find(folder)
+    if run is None or run.state is not TrainingState.RUNNING:  # one that was killed goes on under its own number
+        run = registry.trainings.begin(
+            model=model, config=chosen, seed=settings.seed, watermark=snapshot.watermark, path=folder
+        )
+    work = folder.with_name(f"{folder.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        fitted.fit(graph_data(snapshot, seed=settings.seed, workdir=work))
+        with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
+            if isinstance(fitted, Kept):
+                fitted.save(temporary / MODEL)
+            report = {"settings": chosen, "report": fitted.report()}
+            (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
+    except BaseException as error:
+        registry.trainings.fail(run.number, error.message if isinstance(error, EngineError) else repr(error))
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    registry.trainings.finish(run.number, {})
+    return folder
+
+
+def build_user_model(
+    registry: Registry,
+    snapshot: Snapshot,
+    as_of: datetime,
+    settings: Settings,
+    model: str,
+    config: Mapping[str, Any],
+) -> Generation:
+    """Train, and make a generation in the slot of the model's name. It is ready, and does not serve yet.
+
+    Raises:
+        TrainingError: training failed, or the generation does not pass the gate.
+        see `train_user_model`.
+    """
+    trained = train_user_model(registry, snapshot, settings, model, config)
+    method, run = find_user_method(model), registry.trainings.find(trained)
+    told = json.loads((trained / TRAINING).read_text(encoding="utf-8"))
+    assert snapshot.path is not None
+    generation = registry.generations.begin(
+        watermark=snapshot.watermark,
+        as_of=as_of,
+        config={"model": model, "seed": settings.seed, "settings": told["settings"]},
+        snapshot_path=snapshot.path.resolve(),
+        folder=(settings.home / "generations").resolve(),
+        training=None if run is None else run.number,
+        model=model,
+        seed=settings.seed,
+        slot=model,
+    )
+    with failing(registry, generation):
+        data = graph_data(snapshot, seed=settings.seed)
+        fitted = opened_method(method, trained, told["settings"], data)
+        metrics = _write(generation, trained, fitted, data, gate_of(settings), settings.threads)
+        files = read_manifest(generation.path, what="generation")["files"]
+        return registry.generations.ready(generation.id, metrics=metrics, files=files)
+
+
+def opened_method(method: UserMethod, folder: Path, settings: Mapping[str, Any], data: UserItemData) -> Any:
+    """A method ready to answer: read from `folder/model`, or fitted where it keeps nothing."""
+    if method.load is not None:
+        return method.load(folder / layout.MODEL, data)
+    fitted = method.make(settings)
+    fitted.fit(data)
+    return fitted
+
+
+def _write(
+    generation: Generation, trained: Path, fitted: Any, data: UserItemData, gate: GateConfig, threads: int
+) -> dict[str, Any]:
+    items = data.items
+    facts: dict[str, Any] = {"config": generation.config, "vectors": isinstance(fitted, VectorScorer)}
+    metrics: dict[str, Any] = {"items": items.num_alive, "users": data.users.num_alive}
+    with atomic_folder(generation.path, facts_of(generation, items.corpora, facts)) as folder:
+        write_base(folder, layout.ITEM_KEYS, items.key)
+        if (trained / MODEL).is_dir():
+            link_folder(trained / MODEL, folder / layout.MODEL)
+        if isinstance(fitted, VectorScorer):
+            metrics["ann_recall"] = _write_vectors(folder, fitted, data, gate, threads)
+    return metrics
+
+
+def _write_vectors(folder: Path, fitted: VectorScorer, data: UserItemData, gate: GateConfig, threads: int) -> float:
+    items, recalls = data.items, [1.0]
+    vectors, _ = stretched_items(np.asarray(fitted.item_vectors))
+    users, _ = stretched_users(np.asarray(fitted.user_vectors))
+    if not np.isfinite(users).all():
+        raise TrainingError("the gate: the vector of a user is not finite", hint="Lower the learning rate.")
+    check_vectors(vectors, items.alive)
+    write_base(folder, layout.VECTORS, vectors)
+    write_base(folder, layout.USER_VECTORS, users)
+    asking = users[users.any(axis=1)]
+    for number, corpus in enumerate(items.corpora):
+        rows = np.flatnonzero(items.corpus == number)
+        config = replace(INDEX, threads=threads)
+        built, recall = checked_index(vectors[rows], rows, config, gate, corpus=corpus, queries=asking)
+        LayeredIndex.of(built, vectors).save(layout.index_folder(folder, number))
+        recalls.append(recall)
+    return min(recalls)

@@ -1,0 +1,28 @@
+"""Inner products as cosines, so that an index of unit vectors finds the largest ones. Knows numbers only.
+
+An item's vector v is stretched by one column to (v, sqrt(M^2 - |v|^2)) / M, where M is the longest one's length, and a user's u
+becomes (u, 0) / |u|: their cosine is u.v / (|u| M), which ranks the items of one user as u.v does (Bachrach et al., RecSys'14).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.types import FloatArray
+
+
+def stretched_items(vectors: FloatArray) -> tuple[FloatArray, float]:
+    """float32 `[N, d + 1]`, unit length, and M."""
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    longest = float(lengths.max(initial=0.0)) or 1.0
+    last = np.sqrt(np.maximum(longest**2 - lengths**2, 0.0))
+    unit = np.column_stack([vectors, last]) / longest
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return unit.astype(np.float32), longest
+
+
+def stretched_users(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """float32 `[U, d + 1]`, unit length or zeros, and float32 `[U]`, the lengths that they had."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    unit = np.column_stack([vectors, np.zeros(len(vectors))]) / np.where(lengths > 0, lengths, 1.0)[:, None]
+    return unit.astype(np.float32), lengths.astype(np.float32)

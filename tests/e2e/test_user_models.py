@@ -1,0 +1,178 @@
+"""Models about users and items, from the graph to answers: published beside what serves, and true to it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine
+from engine.datasets.folder_write import write_dataset
+from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
+from engine.graph.connection import Graph
+from engine.settings import Settings
+
+pytestmark = pytest.mark.graph
+QUICK = {"epochs": 60, "dropout": 0.2}
+
+
+@pytest.fixture(scope="module")
+def tastes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 users of two kinds rate 24 films of two kinds: their own high, the others low."""
+    rng = np.random.default_rng(0)
+    rows = [(u, i) for u in range(40) for i in range(24) if rng.random() < 0.5]
+    return write_dataset(
+        tmp_path_factory.mktemp("tastes") / "tastes",
+        "tastes",
+        items={
+            "item_id": [f"film-{i}" for i in range(24)],
+            "title": [f"Film {i}" for i in range(24)],
+            "corpus": ["ads" if i >= 22 else "organic" for i in range(24)],
+        },
+        users={"user_id": [f"user-{u}" for u in range(41)]},  # the last has rated nothing
+        interactions={
+            "user_id": [f"user-{u}" for u, _ in rows],
+            "item_id": [f"film-{i}" for _, i in rows],
+            "rating": [5.0 if (u + i) % 2 == 0 else 1.0 for u, i in rows],
+            "time": list(range(len(rows))),
+        },
+        item_fields={"title": "text"},
+    ).path
+
+
+@pytest.fixture
+def engine(settings: Settings, graph: Graph, tastes: Path):
+    del graph  # it empties the database
+    with Engine(settings) as opened:
+        opened.ingest(tastes)
+        yield opened
+
+
+def test_a_rating_model_is_published_beside_what_serves_and_predicts(engine: Engine):
+    with pytest.raises(NotReadyError, match="no model about users and items is published"):
+        engine.predict("user-0", "film-1")
+    with pytest.raises(NotReadyError, match="no model 'gcmc' is published"):
+        engine.predict("user-0", "film-1", model="gcmc")
+    with pytest.raises(UnknownNameError, match="there is no model 'gcnc'"):
+        engine.build("gcnc")
+    with pytest.raises(ConfigError, match="epohs"):
+        engine.build("gcmc", {"epohs": 3})
+    built = engine.build("gcmc", QUICK)
+    assert (built.slot, built.serving) == ("gcmc", True)
+    assert engine.registry.generations.serving() is None
+    assert {name: one.id for name, one in engine.published_models().items()} == {"gcmc": built.id}
+    liked, disliked = engine.predict("user-0", "film-2"), engine.predict("user-0", "film-3")
+    assert liked.rating > 3.5 > 2.5 > disliked.rating
+    assert liked.distribution is not None
+    assert list(liked.distribution) == [1.0, 5.0]
+    assert math.isclose(sum(liked.distribution.values()), 1, abs_tol=1e-5)
+    assert (liked.generation, liked.watermark) == (built.id, built.watermark)
+    with pytest.raises(UnknownNodeError, match="film-99"):
+        engine.predict("user-0", "film-99")
+    with pytest.raises(UnknownNodeError, match="user-99"):
+        engine.predict("user-99", "film-1")
+
+
+def test_a_rating_model_ranks_what_the_user_has_not(engine: Engine):
+    engine.build("gcmc", QUICK)
+    have = {row["item_id"] for row in engine.cypher("inspect/user_history", user_id="user-0", limit=100)}
+    answer = engine.recommend("user-0", 5)
+    assert (answer.method, answer.corpus, answer.k) == ("gcmc", "organic", 5)
+    assert not have & set(answer.ids)
+    scores = [item.score for item in answer]
+    assert scores == sorted(scores, reverse=True)
+    assert all(int(item.item_id.removeprefix("film-")) % 2 == 0 for item in answer if item.score > 3)
+    hidden = engine.recommend("user-0", 5, exclude=[answer.ids[0]], where={"title": answer.items[1].title})
+    assert hidden.ids == (answer.ids[1],)
+    assert "only 1" in str(hidden.reason)
+    everything = engine.recommend("user-0", 1000)
+    assert len(everything) == 22 - len({one for one in have if int(one.removeprefix("film-")) < 22})
+
+
+def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(engine: Engine):
+    engine.build("gcmc", QUICK)
+    answer = engine.recommend("user-40", 3)
+    assert answer.method == "popularity"
+    assert "nothing is known of what 'user-40' takes up" in str(answer.reason)
+    engine.add_users([{"user_id": "late"}])
+    assert engine.recommend("late", 3).method == "popularity"
+    with pytest.raises(UnknownNodeError, match="nobody"):
+        engine.recommend("nobody")
+
+
+def test_a_user_who_came_later_is_answered_from_their_first_items(engine: Engine):
+    engine.build("gcmc", QUICK)
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    answer = engine.recommend("late", 4)
+    assert not {"film-2", "film-4"} & set(answer.ids)
+    assert len(answer) == 4
+    assert "answered from 2 of their items in the graph" in str(answer.reason)
+    alike = engine.similar_users("late", 3)
+    assert (len(alike), alike.method) == (3, "shared items")
+
+
+def test_alike_users_share_tastes_or_items(engine: Engine):
+    engine.build("gcmc", QUICK)
+    alike = engine.similar_users("user-0", 5)
+    assert len(alike) == 5
+    assert "user-0" not in alike.ids
+    assert [one.score for one in alike] == sorted((one.score for one in alike), reverse=True)
+    assert "user-0" in str(alike)
+
+
+def test_a_model_is_rolled_back_in_its_own_slot_and_old_ones_are_collected(engine: Engine):
+    ids = []
+    for epochs in (3, 4, 5):
+        ids.append(engine.build("gcmc", {**QUICK, "epochs": epochs}).id)
+    assert engine.rollback(ids[0]).id == ids[0]
+    assert engine.predict("user-0", "film-1").generation == ids[0]
+    assert engine.rollback(ids[2]).id == ids[2]
+    listed = {one.id: (one.slot, one.serving) for one in engine.generations()}
+    assert listed == {ids[0]: ("gcmc", False), ids[1]: ("gcmc", False), ids[2]: ("gcmc", True)}
+    assert engine.collect_garbage().deleted == ()
+    with pytest.raises(InputError, match="answers no questions about related items"):
+        engine.compare_generations(ids[0], ids[1])
+    with pytest.raises(InputError, match="only related items have shadows"):
+        engine.start_shadow(ids[0], 0.5)
+
+
+def test_what_is_forgotten_withdraws_the_model_that_learned_from_it(engine: Engine):
+    built = engine.build("gcmc", QUICK)
+    (receipt,) = engine.forget("user", "user-3")
+    assert not built.path.exists()
+    assert not (engine.settings.home / "models").exists() or not any((engine.settings.home / "models").iterdir())
+    assert receipt.removed["withdrawn"] == ["gcmc"]
+    with pytest.raises(NotReadyError, match="no model 'gcmc' is published"):
+        engine.recommend("user-0", model="gcmc")
+    engine.build("gcmc", QUICK)
+    with pytest.raises(UnknownNodeError, match="user-3"):
+        engine.recommend("user-3")
+
+
+def test_answers_print_and_turn_into_json(engine: Engine):
+    engine.build("gcmc", QUICK)
+    told = engine.predict("user-0", "film-2")
+    assert "user-0 would rate film-2" in str(told)
+    assert json.loads(told.to_json())["distribution"].keys() == {"1.0", "5.0"}
+    assert json.loads(engine.similar_users("user-0", 2).to_json())["users"][0]["user_id"].startswith("user-")
+
+
+def test_several_models_must_be_told_apart(engine: Engine):
+    engine.build("gcmc", QUICK)
+    engine.build("gcmc-features", {**QUICK, "epochs": 3})
+    with pytest.raises(InputError, match="several models are published: gcmc, gcmc-features"):
+        engine.recommend("user-0")
+    assert engine.recommend("user-0", model="gcmc-features").method == "gcmc-features"
+
+
+def test_a_method_that_keeps_nothing_is_fitted_when_it_is_opened(engine: Engine):
+    built = engine.build("item-knn")
+    assert not (built.path / "model").exists()
+    answer = engine.recommend("user-0", 3)
+    assert (answer.method, len(answer)) == ("item-knn", 3)
+    with pytest.raises(InputError, match="'item-knn' ranks items and predicts no ratings"):
+        engine.predict("user-0", "film-1")
