@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.8
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: help install demo test lint types contracts unit faults bench clean compiler postgres constraints
+.PHONY: help install demo test lint types contracts unit faults papers bench clean compiler postgres constraints
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,10 @@ unit: $(STAMP) | postgres
 
 faults: $(STAMP) ## the long suite: kill refreshes at every step and at random moments, and what else takes long
 	$(BIN)/pytest -m slow
+
+DATA ?= data
+papers: $(STAMP) ## the long tables beside published ones, of the data sets converted to DATA=data
+	$(BIN)/python -m tests.papers $(DATA)
 
 bench: $(STAMP) ## run every benchmark beside its peer and print ratios
 	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,68 @@
+"""The long tables beside published ones: `make papers DATA=data` evaluates every data set that is there.
+
+A table is one call of `engine evaluate`; it goes on where it was stopped, and leaves NAME.json and NAME.html in `papers/`.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+OUT = Path("papers")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One call: the data set's folder, the protocol, its methods, and what else the command line takes.
+
+    `config` is a file beside this one with the settings that a search on validation edges found.
+    """
+
+    data: str
+    protocol: str
+    methods: str
+    extra: tuple[str, ...] = ()
+    config: str = ""
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.data, *(self.extra[1:2] if "--split" in self.extra[:1] else ()), self.protocol])
+
+
+TABLES = (
+    Table("ml-100k", "rating", "bias,gcmc,gcmc-features", ("--split", "u1", "--seeds", "5"), "ml-100k.toml"),
+    Table("gcmc-douban", "rating", "bias,gcmc,gcmc-features", ("--seeds", "5"), "gcmc-douban.toml"),
+    Table("gowalla", "full-ranking", "popularity,item-knn,user-knn", ("--seeds", "1"), "gowalla.toml"),
+    Table("sasrec-games", "leave-last-out", "popularity,recent-popularity,item-knn,user-knn", ("--seeds", "1")),
+    Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
+    Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
+)
+
+
+def main(folder: Path, wanted: list[str]) -> int:
+    failed = []
+    for table in TABLES:
+        if wanted and table.name not in wanted and table.data not in wanted:
+            continue
+        data = folder / table.data
+        if not data.is_dir():
+            print(
+                f"{table.name}: left out, there is no {data}; `engine data convert {table.data}` makes it", flush=True
+            )
+            continue
+        print(f"\n== {table.name}", flush=True)
+        call = [str(Path(sys.executable).with_name("engine")), "evaluate", table.protocol, "--data", str(data)]
+        call += ["--methods", table.methods, *table.extra]
+        call += ["--json", str(OUT / f"{table.name}.json"), "--html", str(OUT / f"{table.name}.html")]
+        if table.config:
+            call += ["--config", str(HERE / table.config)]
+        if subprocess.run(call).returncode:
+            failed.append(table.name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
