@@ -224,6 +224,21 @@ def node_table(
     return NodeTable(IdColumn(listed.take(pa.array(order))), key, codes, corpora, sorted_fields), rank
 
 
+def with_row(nodes: NodeTable, node_id: str) -> NodeTable:
+    """The nodes and one more after them, of the first corpus and without anything in its fields."""
+    rows = pa.array([*range(len(nodes)), None], pa.int64())
+    fields = {}
+    for name, column in nodes.fields.items():
+        if isinstance(column.values, pa.Array):
+            fields[name] = FieldColumn(column.kind, column.values.take(rows))
+        else:
+            none = np.full((1, *column.values.shape[1:]), np.nan, column.values.dtype)
+            fields[name] = FieldColumn(column.kind, np.concatenate([column.values, none]))
+    ids = IdColumn(pa.concat_arrays([nodes.ids.arrow, pa.array([node_id], pa.large_string())]))
+    key = np.concatenate([nodes.key, keys64([node_id])])
+    return NodeTable(ids, key, np.append(nodes.corpus, np.int16(0)), nodes.corpora, fields)
+
+
 def offsets(counts: NDArray[Any]) -> OffsetArray:
     """int64 `[N + 1]`: where each row begins."""
     indptr = np.zeros(len(counts) + 1, dtype=np.int64)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import EmptyGraphError
-from engine.graph.snapshot import NodeTable, Snapshot
+from engine.graph.snapshot import NO_TIME, NodeTable, Snapshot
+from engine.graph.snapshot_columns import with_row
 from engine.graph.snapshot_csr import edge_rows
-from engine.models.user_item import UserItemData, UserItemEdges
-from engine.types import CSR
+from engine.models.user_item import UserItemData, UserItemEdges, joined
+from engine.types import CSR, FloatArray, IndexArray
 
 
 def has_users(snapshot: Snapshot) -> bool:
@@ -50,3 +52,17 @@ def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None
         seed=seed,
         workdir=workdir,
     )
+
+
+def with_user(data: UserItemData, user: str, items: IndexArray, ratings: FloatArray) -> UserItemData:
+    """The data with one more user, in the last row.
+
+    Args:
+        items: int32 `[M]`, what they have; ratings: float32 `[M]`, NaN where they gave none.
+    """
+    rows = np.full(len(items), len(data.users), np.int32)
+    new = UserItemEdges(rows, items, ratings, np.full(len(items), NO_TIME, np.int64))
+    follows = data.follows
+    if follows is not None:
+        follows = replace(follows, indptr=np.append(follows.indptr, follows.indptr[-1]))
+    return replace(data, users=with_row(data.users, user), train=joined(data.train, new), follows=follows)

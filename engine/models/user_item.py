@@ -176,6 +176,20 @@ class FoldsIn(Protocol):
 
 
 @runtime_checkable
+class FoldsInData(Protocol):
+    """A method that can answer about later data than that of its training, without training: whoever came since is
+    answered from their first edges."""
+
+    def fold_in(self, data: UserItemData) -> Any:
+        """The method, answering about other data.
+
+        Args:
+            data: all users, items and edges as they are now; row numbers may be others.
+        """
+        ...
+
+
+@runtime_checkable
 class Kept(Protocol):
     """A method that can be written down. `UserMethod.load` reads it again, to answer about the data of its training or about
     later data, without training."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from engine.arrays import open_array
 from engine.errors import InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.index.protocol import check_k
-from engine.models.user_graph import graph_data, has_users, takers
-from engine.models.user_item import FoldsIn, UserItemData
+from engine.models.user_graph import graph_data, has_users, takers, with_user
+from engine.models.user_item import FoldsIn, FoldsInData, UserItemData
 from engine.models.user_methods import UserMethod, find_user_method
 from engine.registry import Receipt
 from engine.serving import layout
@@ -167,21 +167,23 @@ class UserRecommender:
                 f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
                 hint="An item added after it was built is seen by the next `engine build`.",
             )
+        method, rests = self.method, self._rests_on(row, column)
         if taken is not None:
+            method, row = self._with_late(user, taken)
+            rests = f"{len(taken.items):,} items of the user that are newer than the generation"
+        elif row < 0:
             raise NotReadyError(
-                f"user {user!r} is newer than generation {self.view.origin.generation}",
-                hint=f"`engine build {self.about.name}` takes them in.",
+                f"nothing is known of user {user!r} yet", hint="A first rating is enough for a prediction."
             )
         users, items = np.array([row], np.int32), np.array([column], np.int32)
-        rating = float(self.method.predict(users, items)[0])
+        rating = float(method.predict(users, items)[0])
         spread = None
-        if hasattr(self.method, "distribution"):
-            chances = self.method.distribution(users, items)[0].tolist()
+        if hasattr(method, "distribution"):
+            chances = method.distribution(users, items)[0].tolist()
             spread = dict(zip(self.data.levels, chances, strict=True))
         origin = self.view.origin
         return Prediction(
-            user, item, rating, spread, self.about.name, self._rests_on(row, column), origin.generation,
-            origin.watermark, origin.as_of,
+            user, item, rating, spread, self.about.name, rests, origin.generation, origin.watermark, origin.as_of,
         )  # fmt: skip
 
     def similar_users(self, user: str, k: int = 10) -> AlikeUsers:
@@ -279,12 +281,35 @@ class UserRecommender:
             ratings = np.array(taken.ratings, np.float32)[known]
             scores = self.method.score_new(order[known].astype(np.int32), ratings)
             return self._best(scores, scope, count), self.about.name, rests
+        if isinstance(self.method, FoldsInData):
+            method, row = self._with_late(user, taken)
+            rows = self._candidates(have, scope)
+            scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
+            return ranked(rows, scores, count, self.view.items.order), self.about.name, rests
         scores = self._taken_with(have)
         return (
             self._best(scores, scope, count),
             "items taken up together",
             f"{rests}; {self.about.name} cannot take them in",
         )
+
+    def _with_late(self, user: str, taken: Taken) -> tuple[Any, int]:
+        """The method, answering about the data and one later user; and that user's row.
+
+        Raises:
+            NotReadyError: the method can take in nobody without training.
+        """
+        if not isinstance(self.method, FoldsInData):
+            raise NotReadyError(
+                f"user {user!r} is newer than generation {self.view.origin.generation}",
+                hint=f"`engine build {self.about.name}` takes them in.",
+            )
+        rows, ratings = self.view.items.index_of(list(taken.items)), np.array(taken.ratings, np.float32)
+        known = (rows >= 0) & ~np.isnan(ratings)
+        if not known.any():
+            raise NotReadyError(f"user {user!r} has rated nothing that generation {self.view.origin.generation} knows")
+        late = with_user(self.data, user, rows[known], ratings[known])
+        return self.method.fold_in(late), len(self.data.users)
 
     def _best(self, scores: FloatArray, scope: Scope, count: int) -> Found:
         rows = rows_in(self.view, scope)

@@ -111,6 +111,9 @@ def test_a_user_who_came_later_is_answered_from_their_first_items(engine: Engine
     assert not {"film-2", "film-4"} & set(answer.ids)
     assert len(answer) == 4
     assert "answered from 2 of their items in the graph" in str(answer.reason)
+    liked, disliked = engine.predict("late", "film-6"), engine.predict("late", "film-7")
+    assert liked.rating > 3 > disliked.rating
+    assert "2 items of the user that are newer than the generation" in liked.rests_on
     alike = engine.similar_users("late", 3)
     assert (len(alike), alike.method) == (3, "shared items")
 
