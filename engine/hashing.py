@@ -36,3 +36,12 @@ def salted_digest(salt: str, node_id: str) -> str:
 def digest(value: Any) -> str:
     """A SHA-256 hex digest of any JSON-able value, equal for equal values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def mix64(value: KeyArray) -> KeyArray:
+    """The finaliser of splitmix64, uint64 `[N]`: every bit of the result depends on all bits given."""
+    with np.errstate(over="ignore"):
+        value = value + np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return value ^ (value >> np.uint64(31))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.hashing import mix64
 from engine.types import KeyArray
 
 SALTS = {
@@ -26,17 +27,8 @@ def draw(seed: int, purpose: str, *keys: KeyArray) -> KeyArray:
     """The seed, the purpose and the keys, hashed: uint64, one for each row of `keys`."""
     drawn = np.full(1, SALTS[purpose] + seed, dtype=np.uint64)
     for key in keys:
-        drawn = mix(drawn ^ key)
+        drawn = mix64(drawn ^ key)
     return drawn
-
-
-def mix(value: KeyArray) -> KeyArray:
-    """The finaliser of splitmix64, uint64 `[N]`."""
-    with np.errstate(over="ignore"):
-        value = value + np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return value ^ (value >> np.uint64(31))
 
 
 def pack(left: NDArray[Any], right: NDArray[Any], width: int) -> NDArray[np.int64]:

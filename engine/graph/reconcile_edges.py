@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.graph.snapshot import NO_TIME, NodeTable
+from engine.hashing import mix64
 from engine.types import CSR, IndexArray, KeyArray
 
 Key = tuple[int, int]
@@ -119,7 +120,7 @@ class EdgeComparer:
 
     def _mixed(self, target: IndexArray, time: NDArray[np.int64], value: NDArray[np.float32]) -> KeyArray:
         bits = np.where(np.isnan(value), np.float32(np.nan), value).astype(np.float32).view(np.uint32)
-        return _mix(self.keys[target] ^ _mix(time.astype(np.uint64)) ^ _mix(bits.astype(np.uint64) + np.uint64(1)))
+        return mix64(self.keys[target] ^ mix64(time.astype(np.uint64)) ^ mix64(bits.astype(np.uint64) + np.uint64(1)))
 
     def _look(self, block: EdgeBlock, part: slice, row: int) -> None:
         """Edge by edge: by its ends and its time, as the change feed tells edges apart."""
@@ -170,11 +171,3 @@ def edge_block(row: Mapping[str, Sequence[Any]], sources: IndexArray, targets: I
 
 def _values(values: Sequence[float] | NDArray[np.float32]) -> list[str]:
     return sorted(str(np.float32(value)) for value in values)
-
-
-def _mix(values: KeyArray) -> KeyArray:
-    """The finaliser of SplitMix64 (Steele et al., 2014)."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

@@ -142,6 +142,34 @@ def _load_gcmc(folder: Path, data: UserItemData) -> Any:
     return GcmcPredictor.load(folder, data)
 
 
+def _rank_fusion(settings: Settings) -> Any:
+    from engine.models.ensemble.ranking import RankFusion
+
+    return RankFusion(**settings)
+
+
+def _learned_fusion(settings: Settings) -> Any:
+    from engine.models.ensemble.ranking import LearnedFusion
+
+    return LearnedFusion(**settings)
+
+
+def _stacking(settings: Settings) -> Any:
+    from engine.models.ensemble.rating import Stacking
+
+    return Stacking(**settings)
+
+
+def _load_ensemble(name: str) -> Callable[[Path, UserItemData], Any]:
+    def load(folder: Path, data: UserItemData) -> Any:
+        from engine.models.ensemble.ranking import LearnedFusion, RankFusion
+        from engine.models.ensemble.rating import Stacking
+
+        return next(kind for kind in (RankFusion, LearnedFusion, Stacking) if kind.name == name).load(folder, data)
+
+    return load
+
+
 _GCMC_SPACE: Mapping[str, Range | OneOf] = {
     "epochs": Range(100, 3000, log=True, whole=True),
     "dropout": Range(0.3, 0.8),
@@ -185,6 +213,27 @@ _LISTED = (
         "gcmc",
         _GCMC_SPACE,
         _load_gcmc,
+    ),
+    UserMethod(
+        "rank-fusion",
+        "several rankings as one, by reciprocal rank",
+        _RANKING,
+        _rank_fusion,
+        load=_load_ensemble("rank-fusion"),
+    ),
+    UserMethod(
+        "learned-fusion",
+        "several methods' scores, weighed on held-out items",
+        _RANKING,
+        _learned_fusion,
+        load=_load_ensemble("learned-fusion"),
+    ),
+    UserMethod(
+        "stacking",
+        "several methods' predicted ratings, weighed on held-out ones",
+        _RATING,
+        _stacking,
+        load=_load_ensemble("stacking"),
     ),
 )
 USER_METHODS: dict[str, UserMethod] = {method.name: method for method in _LISTED}

@@ -1,0 +1,1 @@
+"""Several methods about users and items, as one: their rankings fused, their scores or predicted ratings weighed."""

@@ -1,0 +1,113 @@
+"""The methods that an ensemble is made of: made, fitted, written down and read again together. Knows no way to join answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.errors import ConfigError, TrainingError
+from engine.hashing import mix64
+from engine.models.user_item import FoldsInData, Kept, UserItemData, UserItemEdges
+from engine.models.user_methods import UserMethod, find_user_method
+
+HELD_OUT = 0.1
+"""The share of the edges that weights are learned on where the data brings no validation edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One method of an ensemble and its settings in force."""
+
+    method: UserMethod
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    def fitted(self, data: UserItemData) -> Any:
+        """The method, fitted on `data.known()`."""
+        workdir = None if data.workdir is None else data.workdir / self.name
+        made = self.method.make(self.settings)
+        made.fit(replace(data, workdir=workdir))
+        return made
+
+
+def read_parts(
+    ensemble: str, answers: Literal["ranking", "rating"], parts: str, settings: Mapping[str, Any]
+) -> tuple[Part, ...]:
+    """The parts that a setting names.
+
+    Args:
+        parts: names, with commas between.
+        settings: a part's name -> its own settings.
+
+    Raises:
+        UnknownNameError: there is no such method.
+        ConfigError: fewer than two, one twice or one that cannot answer; settings of no part, or wrong ones.
+    """
+    names = [name.strip() for name in parts.split(",") if name.strip()]
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise ConfigError(f"{ensemble}: parts must name two different methods or more, not {parts!r}")
+    for name, own in settings.items():
+        if name not in names or not isinstance(own, Mapping):
+            raise ConfigError(f"{ensemble}: unknown setting {name!r}", hint=f"Known: parts, and [{ensemble}.PART].")
+    chosen = []
+    for name in names:
+        method = find_user_method(name)
+        if answers not in method.answers or name == ensemble:
+            raise ConfigError(f"{ensemble}: {name!r} cannot be a part: it answers no {answers} question of its own")
+        part = Part(method, method.configuration({name: settings.get(name, {})}))
+        part.method.make(part.settings)  # a wrong setting is said now
+        chosen.append(part)
+    return tuple(chosen)
+
+
+def held_out(data: UserItemData) -> tuple[UserItemData, UserItemEdges]:
+    """What to fit parts on while weights are learned, and the edges to learn them on.
+
+    The data's validation edges where it has any; else a share drawn by the seed, never a user's only edge.
+
+    Raises:
+        TrainingError: there is no edge to spare.
+    """
+    none = UserItemEdges.empty()
+    if len(data.valid):
+        return replace(data, valid=none), data.valid
+    train = data.train
+    seed = mix64(np.array([data.seed], np.uint64))
+    draw = mix64(mix64(seed ^ data.users.key[train.user]) ^ data.items.key[train.item])
+    spare = np.bincount(train.user, minlength=data.num_users)[train.user] > 1
+    chosen = spare & (draw < np.uint64(HELD_OUT * 2**64))
+    if not chosen.any():
+        raise TrainingError(
+            "an ensemble learns its weights on held-out edges, and there are too few edges to spare any"
+        )
+    return replace(data, train=train.only(~chosen), valid=none), train.only(chosen)
+
+
+def save_parts(folder: Path, parts: tuple[Part, ...], fitted: tuple[Any, ...]) -> None:
+    """Write each part that keeps anything into `folder/NAME`."""
+    for part, made in zip(parts, fitted, strict=True):
+        if isinstance(made, Kept):
+            made.save(folder / part.name)
+
+
+def load_parts(folder: Path, parts: tuple[Part, ...], data: UserItemData) -> tuple[Any, ...]:
+    """Read what `save_parts` wrote, to answer about some data; parts that keep nothing are fitted."""
+    return tuple(
+        part.fitted(data) if part.method.load is None else part.method.load(folder / part.name, data) for part in parts
+    )
+
+
+def fold_parts(parts: tuple[Part, ...], fitted: tuple[Any, ...], data: UserItemData) -> tuple[Any, ...]:
+    """The parts, answering about later data: folded in, or fitted anew where a part keeps nothing."""
+
+    def later(part: Part, made: Any) -> Any:
+        return made.fold_in(data) if isinstance(made, FoldsInData) else part.fitted(data)
+
+    return tuple(later(part, made) for part, made in zip(parts, fitted, strict=True))
