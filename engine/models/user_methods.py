@@ -124,6 +124,18 @@ def _user_knn(settings: Settings) -> Any:
     return built(UserKnn, settings)
 
 
+def _item_knn_ratings(settings: Settings) -> Any:
+    from engine.models.user_baselines.rating_neighbours import ItemKnnRatings
+
+    return built(ItemKnnRatings, settings)
+
+
+def _user_knn_ratings(settings: Settings) -> Any:
+    from engine.models.user_baselines.rating_neighbours import UserKnnRatings
+
+    return built(UserKnnRatings, settings)
+
+
 def _content(settings: Settings) -> Any:
     from engine.models.user_baselines.content import UserContent
 
@@ -182,7 +194,7 @@ _RANKING: frozenset[Answers] = frozenset({"ranking"})
 _RATING: frozenset[Answers] = frozenset({"rating"})
 _KNN_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(10, 1000, log=True, whole=True),
-    "shrink": Range(0, 200),
+    "shrink": Range(0.1, 1000, log=True),
     "weighting": OneOf(("none", "tfidf")),
 }
 _BIAS_SPACE: dict[str, Range | OneOf] = {
@@ -190,6 +202,11 @@ _BIAS_SPACE: dict[str, Range | OneOf] = {
     "item_damping": Range(0.1, 50, log=True),
 }
 
+_KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
+    "neighbours": Range(20, 2000, log=True, whole=True),
+    "shrink": Range(0.1, 1000, log=True),
+    "damping": Range(0.01, 10, log=True),
+}
 _LISTED = (
     UserMethod("popularity", "the items that most users have", _RANKING, _popularity),
     UserMethod(
@@ -203,6 +220,20 @@ _LISTED = (
     UserMethod("item-knn", "items like those the user has, shrunk cosine", _RANKING, _item_knn, space=_KNN_SPACE),
     UserMethod("user-knn", "what users like this one have, shrunk cosine", _RANKING, _user_knn, space=_KNN_SPACE),
     UserMethod("bias", "mean rating plus damped biases of user and item", _RATING, _bias, space=_BIAS_SPACE),
+    UserMethod(
+        "item-knn-ratings",
+        "biases, and what similar items of the user add",
+        _RATING,
+        _item_knn_ratings,
+        space=_KNN_RATINGS_SPACE,
+    ),
+    UserMethod(
+        "user-knn-ratings",
+        "biases, and what similar users add",
+        _RATING,
+        _user_knn_ratings,
+        space=_KNN_RATINGS_SPACE,
+    ),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(
         "gcmc-features",

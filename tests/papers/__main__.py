@@ -31,8 +31,20 @@ class Table:
 
 
 TABLES = (
-    Table("ml-100k", "rating", "bias,gcmc,gcmc-features", ("--split", "u1", "--seeds", "5"), "ml-100k.toml"),
-    Table("gcmc-douban", "rating", "bias,gcmc,gcmc-features", ("--seeds", "5"), "gcmc-douban.toml"),
+    Table(
+        "ml-100k",
+        "rating",
+        "bias,item-knn-ratings,user-knn-ratings,gcmc,gcmc-features",
+        ("--split", "u1", "--seeds", "5"),
+        "ml-100k.toml",
+    ),
+    Table(
+        "gcmc-douban",
+        "rating",
+        "bias,item-knn-ratings,user-knn-ratings,gcmc,gcmc-features",
+        ("--seeds", "5"),
+        "gcmc-douban.toml",
+    ),
     Table("gowalla", "full-ranking", "popularity,item-knn,user-knn", ("--seeds", "1"), "gowalla.toml"),
     Table("sasrec-games", "leave-last-out", "popularity,recent-popularity,item-knn,user-knn", ("--seeds", "1")),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),

@@ -55,7 +55,7 @@ class UserItemKnn(_Neighbours):
         """Find each item's most similar items."""
         self._seen = self.read(data)
         rows = _weighted(self._seen.T.tocsr(), self.weighting)
-        self._similar = nearest_rows(rows, self.neighbours, self.shrink).T.tocsr()
+        self._similar = nearest_rows(rows, self.neighbours, self.shrink, data.items.order).T.tocsr()
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, 0 for what is like none of the user's items."""
@@ -71,7 +71,9 @@ class UserKnn(_Neighbours):
     def fit(self, data: UserItemData) -> None:
         """Find each user's most similar users."""
         self._seen = self.read(data)
-        self._similar = nearest_rows(_weighted(self._seen, self.weighting), self.neighbours, self.shrink)
+        self._similar = nearest_rows(
+            _weighted(self._seen, self.weighting), self.neighbours, self.shrink, data.users.order
+        )
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, 0 for what no similar user has."""

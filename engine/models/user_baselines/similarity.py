@@ -7,19 +7,20 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.compiled import compiled
-from engine.types import FloatArray
+from engine.types import FloatArray, KeyOrder
 
 BLOCK_ENTRIES = 20_000_000
 """So many products are worked out at once, about."""
 
 
-def nearest_rows(rows: csr_array, neighbours: int, shrink: float) -> csr_array:
+def nearest_rows(rows: csr_array, neighbours: int, shrink: float, order: KeyOrder) -> csr_array:
     """For each row the others with the highest a . b / (|a| |b| + shrink).
 
     Args:
         rows: float32 `[N, M]`.
-        neighbours: how many, at most; ties go to the lower row number.
+        neighbours: how many, at most.
         shrink: lowers what rests on little.
+        order: of the rows' keys, which decides between equals.
 
     Returns:
         float32 `[N, N]`, at most `neighbours` entries a row, columns ascending, none on the diagonal.
@@ -30,6 +31,7 @@ def nearest_rows(rows: csr_array, neighbours: int, shrink: float) -> csr_array:
     # What a row costs: the entries of all columns that it has.
     cost = np.asarray(abs(rows).astype(bool).astype(np.float64) @ np.diff(across.indptr)).ravel()
     sizes, columns, values = [np.zeros(1, np.int64)], [], []
+    place = order.ranks(np.arange(count))
     start = 0
     ends = np.cumsum(cost)
     while start < count:
@@ -41,7 +43,8 @@ def nearest_rows(rows: csr_array, neighbours: int, shrink: float) -> csr_array:
         kept, worth = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
         found = np.empty(len(size), np.int64)
         data = products.data.astype(np.float32, copy=False)
-        _keep(products.indptr, products.indices, data, length, start, np.float32(shrink), offsets, kept, worth, found)
+        bounds = products.indptr, products.indices
+        _keep(*bounds, data, length, place, start, np.float32(shrink), offsets, kept, worth, found)
         used = np.arange(len(kept)) - np.repeat(offsets[:-1], size) < np.repeat(found, size)
         sizes.append(found)
         columns.append(kept[used])
@@ -59,6 +62,7 @@ def _keep(
     indices: NDArray[np.integer],
     data: FloatArray,
     length: FloatArray,
+    place_of: NDArray[np.integer],
     first: int,
     shrink: np.float32,
     offsets: NDArray[np.int64],
@@ -79,7 +83,10 @@ def _keep(
                 taken[count] = other
                 count += 1
         room = offsets[row + 1] - offsets[row]
-        some = np.argsort(-np.abs(its[:count]), kind="mergesort")[:room] if count > room else np.arange(count)
+        some = np.arange(count)
+        if count > room:
+            by_key = np.argsort(place_of[taken[:count]])
+            some = by_key[np.argsort(-np.abs(its[by_key]), kind="mergesort")[:room]]
         for at in range(len(some)):
             kept[offsets[row] + at] = taken[some[at]]
             worth[offsets[row] + at] = its[some[at]]
