@@ -231,8 +231,9 @@ def _walk(
         before = Neighbourhoods(kept.idx[new], kept.weight[new])
         return Plan("no walks", 0, state.rows), Rewalked(new, before, none, np.empty((0, 0), np.uint64)), 0
     walk, footprints = network.walk_on(graph), state.footprints(rows)
-    look_up = network.look_up_on(graph, edges)
-    plan = choose(walk, look_up, footprints[: state.rows], len(edges.backward) + len(edges.forward), len(new))
+    look_up, config = network.look_up_on(graph, edges), network.model.config.walk
+    changed = len(edges.backward) + len(edges.forward)
+    plan = choose(walk, look_up, footprints[: state.rows], changed, len(new), config)
     if plan.way == "walk from everywhere":
         starts = np.arange(rows, dtype=np.int32)
     elif plan.way == "look up":
@@ -241,7 +242,7 @@ def _walk(
     else:
         starts = none
     starts = starts[applied.snapshot.items.alive[starts]]
-    return plan, walk_again(walk, kept, footprints, starts, network.model.config.walk), len(starts)
+    return plan, walk_again(walk, kept, footprints, starts, config), len(starts)
 
 
 def _clear(kept: Kept, gone: IndexArray) -> None:

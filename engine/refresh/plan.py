@@ -8,16 +8,19 @@ measured on a sample.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.refresh.starts import LookUp, Walk
+from engine.sampling import changed_walks, kernels
+from engine.sampling.config import WalkConfig
+from engine.sampling.footprints import Footprints
 from engine.types import IndexArray, KeyArray
 
-SAMPLE_WALKS = 256
-SAMPLE_RUNS, SAMPLE_RUN = 8, 512
+SAMPLE_RUNS = 8
 
 Way = Literal["look up", "walk from everywhere", "no walks"]
 
@@ -30,8 +33,8 @@ class Plan:
         nodes: whose lists of neighbours changed.
         items: that there are.
         expected: how many items' walks are likely to have changed.
-        look_up_s: what finding those is estimated to take; `walks_s`: the walks that follow; `everywhere_s`: walks from all
-            items.
+        look_up_s: what finding those is estimated to take on one core; `walks_s`: the walks that follow; `everywhere_s`:
+            walks from all items.
     """
 
     way: Way
@@ -48,7 +51,7 @@ class Plan:
         return (
             f"{self.way}: {self.nodes:,} nodes have other neighbours; looking up whose walks changed, in {self.items:,}"
             f" footprints, is estimated at {self.look_up_s:.2g} s, and walks from those {self.expected:,} at"
-            f" {self.walks_s:.2g} s, against {self.everywhere_s:.2g} s for walks from every item"
+            f" {self.walks_s:.2g} s, against {self.everywhere_s:.2g} s for walks from every item, on one core"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -56,8 +59,8 @@ class Plan:
         return {**asdict(self), "why": str(self)}
 
 
-def choose(walk: Walk, look_up: LookUp, footprints: KeyArray, nodes: int, new: int) -> Plan:
-    """Choose by estimated cost.
+def choose(walk: Walk, look_up: LookUp, footprints: KeyArray, nodes: int, new: int, config: WalkConfig) -> Plan:
+    """Choose by estimated cost, in seconds of one core.
 
     Args:
         footprints: uint64 `[N, W]`.
@@ -67,34 +70,35 @@ def choose(walk: Walk, look_up: LookUp, footprints: KeyArray, nodes: int, new: i
     items = len(footprints)
     if not nodes and not new:
         return Plan("no walks", 0, items)
-    starts = np.unique(np.linspace(0, max(0, items - 1), SAMPLE_WALKS).astype(np.int32)) if items else _none()
-    runs = [np.arange(at, min(at + SAMPLE_RUN, items), dtype=np.int32) for at in _evenly(items)]
-    sampled = np.unique(np.concatenate(runs))
-    filters = footprints[sampled]
-    walk(starts[:1], _ignore)  # loads what is compiled
-    look_up(sampled, filters)
-    walk_s = _timed(lambda: walk(starts, _ignore)) / max(1, len(starts))
-    begun = time.perf_counter()
-    expected = round(items * len(look_up(sampled, filters)) / max(1, len(sampled)))
-    look_up_s = items * (time.perf_counter() - begun) / max(1, len(sampled))
-    walks_s, everywhere_s = (expected + new) * walk_s, (items + new) * walk_s
-    way: Way = "look up" if look_up_s + walks_s < everywhere_s else "walk from everywhere"
-    return Plan(way, nodes, items, expected, look_up_s, walks_s, everywhere_s)
+
+    def walk_some(rows: IndexArray) -> int:
+        return len(walk(rows, Footprints(len(rows), config).stamp))
+
+    def look_some_up(rows: IndexArray) -> int:
+        return len(look_up(rows, footprints[rows]))
+
+    walk_s, _ = _an_item(walk_some, items, kernels.BLOCK)
+    look_up_s, share = _an_item(look_some_up, items, changed_walks.STARTS)
+    expected = round(items * share)
+    whole_s, walks_s, everywhere_s = items * look_up_s, (expected + new) * walk_s, (items + new) * walk_s
+    way: Way = "look up" if whole_s + walks_s < everywhere_s else "walk from everywhere"
+    return Plan(way, nodes, items, expected, whole_s, walks_s, everywhere_s)
 
 
-def _evenly(items: int) -> list[int]:
-    return [int(at) for at in np.linspace(0, max(0, items - SAMPLE_RUN), SAMPLE_RUNS)]
+def _an_item(work: Callable[[IndexArray], int], items: int, run: int) -> tuple[float, float]:
+    """Measure work on runs of items spread over all. A run is what is done in step, so that it stays in this thread, whose
+    own time tells of the work alone and not of what else the machine does.
+
+    Returns:
+        How long an item takes, and how many it finds of one.
+    """
+    runs = [_run(int(at), items, run) for at in np.linspace(0, max(0, items - run), SAMPLE_RUNS)]
+    work(runs[0])  # loads what is compiled
+    begun = time.thread_time()
+    found = sum(work(rows) for rows in runs)
+    measured = max(1, sum(len(rows) for rows in runs))
+    return (time.thread_time() - begun) / measured, found / measured
 
 
-def _timed(work: Any) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def _ignore(walked: Any) -> None:
-    del walked
-
-
-def _none() -> IndexArray:
-    return np.empty(0, dtype=np.int32)
+def _run(at: int, items: int, run: int) -> IndexArray:
+    return np.arange(at, min(at + run, items), dtype=np.int32)

@@ -169,28 +169,36 @@ class _Block:
         found = []
         for hop in (0, 1):
             own = self.lists.hop[self.number] == hop
-            start, number = self.start[own], self.number[own]
-            for step in range(self.config.walk_length if len(number) else 0):
-                walk, listed = self._others(origin, step, hop, start, number)
+            starts, start = np.unique(self.start[own], return_inverse=True)
+            for step in range(self.config.walk_length if len(starts) else 0):
+                walk, listed = self._others(origin, step, hop, starts, start.astype(np.int32), self.number[own])
                 found.append((walk, np.full(len(walk), step), np.full(len(walk), hop, np.int8), self.lists.row[listed]))
         return _Picks(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def _others(
-        self, origin: KeyArray, step: int, hop: int, start: IndexArray, number: IndexArray
+        self, origin: KeyArray, step: int, hop: int, starts: IndexArray, start: IndexArray, number: IndexArray
     ) -> tuple[NDArray[np.int64], IndexArray]:
-        """Walks and the lists that they would pick other entries of."""
-        lists, draws = self.lists, np.empty((_DRAWS, len(origin)), dtype=np.uint32)
-        kernels.first_draws(origin, step, hop, draws)
-        walk, listed = _suspects(draws, self.config.num_walks, start, number, lists.mask, lists.most, lists.tried)
-        own = origin[walk]
+        """Walks and the lists that they would pick other entries of.
+
+        Args:
+            starts: int32 `[S]`, some of the block's.
+            start, number: int32 `[P]`: pairs of a place in `starts` and one in `lists`, by start.
+        """
+        lists, walks = self.lists, self.config.num_walks
+        some = origin.reshape(-1, walks)[starts].ravel()
+        draws = np.empty((_DRAWS, len(some)), dtype=np.uint32)
+        kernels.first_draws(some, step, hop, draws)
+        walk, listed = _suspects(draws, walks, start, number, lists.mask, lists.most, lists.tried)
+        own = some[walk]
         first, was, now = np.empty(len(own), np.uint64), np.empty(len(own), np.int32), np.empty(len(own), np.int32)
         kernels.draw(own, step, hop, first)
         kernels.pick(own, step, hop, first, lists.before[listed], was)
         kernels.pick(own, step, hop, first, lists.now[listed], now)
+        at = starts[walk // walks].astype(np.int64)
         other = (was != now) | (now >= lists.same[listed])
         if hop == 0:
-            other &= ~self._at_start(step, first) | (self.rows[walk // self.config.num_walks] == lists.row[listed])
-        return walk[other], listed[other]
+            other &= ~self._at_start(step, first) | (self.rows[at] == lists.row[listed])
+        return (at * walks + walk % walks)[other], listed[other]
 
     def _at_start(self, step: int, first: KeyArray) -> NDArray[np.bool_]:
         """Whether walks are at their starts before a step, for all that their draws tell."""

@@ -148,7 +148,7 @@ def test_what_is_left_is_within_its_account_in_the_state(seed, history, epsilon,
 
 @pytest.mark.parametrize("way", ["look up", "walk from everywhere"])
 def test_both_ways_of_the_planner_give_the_same(home, way, monkeypatch):
-    def forced(walk, look_up, footprints, nodes, new):
+    def forced(walk, look_up, footprints, nodes, new, config):
         return Plan(way, nodes, len(footprints))
 
     monkeypatch.setattr(advancing, "choose", forced)
