@@ -142,6 +142,18 @@ def _content(settings: Settings) -> Any:
     return built(UserContent, settings)
 
 
+def _svdpp(settings: Settings) -> Any:
+    from engine.models.svdpp.predictor import SvdppPredictor
+
+    return SvdppPredictor.from_settings(settings)
+
+
+def _load_svdpp(folder: Path, data: UserItemData) -> Any:
+    from engine.models.svdpp.predictor import SvdppPredictor
+
+    return SvdppPredictor.load(folder, data)
+
+
 def _gcmc(settings: Settings) -> Any:
     from engine.models.gcmc.predictor import GcmcPredictor
 
@@ -201,6 +213,11 @@ _BIAS_SPACE: dict[str, Range | OneOf] = {
     "user_damping": Range(0.1, 50, log=True),
     "item_damping": Range(0.1, 50, log=True),
 }
+_SVDPP_SPACE: dict[str, Range | OneOf] = {
+    "dim": Range(10, 100, log=True, whole=True),
+    "epochs": Range(10, 100, log=True, whole=True),
+    "regularisation": Range(0.02, 0.3, log=True),
+}
 
 _KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(20, 2000, log=True, whole=True),
@@ -234,6 +251,7 @@ _LISTED = (
         _user_knn_ratings,
         space=_KNN_RATINGS_SPACE,
     ),
+    UserMethod("svdpp", "SVD++", _RATING, _svdpp, space=_SVDPP_SPACE, load=_load_svdpp),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(
         "gcmc-features",

@@ -69,6 +69,20 @@ def tiny(**more: Any) -> UserItemData:
     return ratings_of(triples, 12, 10, **{**fields, **more})
 
 
+def later(data: UserItemData) -> UserItemData:
+    """`tiny`, where u11 (of another taste now) and i9 have got ratings, and a user u12 who rates only the new item i10, which only he rates."""
+    fields = {
+        "user_fields": {"taste": ("categorical", ["loud"] * 6 + ["quiet"] * 5 + ["loud"] + ["quiet"] * 2)},
+        "item_fields": {"taste": ("categorical", ["loud"] * 5 + ["quiet"] * 6), "length": ("numeric", list(range(11)))},
+    }
+    old = [
+        (int(data.users.ids[u][1:]), int(data.items.ids[i][1:]), float(r))
+        for u, i, r in zip(data.train.user, data.train.item, data.train.rating, strict=True)
+    ]
+    new = [(11, 0, 5.0), (11, 1, 5.0), (11, 6, 1.0), (0, 9, 1.0), (1, 9, 1.0), (8, 9, 5.0), (12, 10, 5.0)]
+    return ratings_of(old + new, 14, 11, **fields)
+
+
 def checkerboard(size: int = 12) -> tuple[UserItemData, list[tuple[int, int]], NDArray[np.float32]]:
     """Ratings 5 where user + item is even and 1 elsewhere, the pairs left out of them, and what those must get."""
     board = every_pair(size, size)

@@ -26,6 +26,7 @@ from tests.unit.models.model_checks import (
     SavedChecks,
     TaskChecks,
     every_pair,
+    later,
     pairs,
     ratings_of,
     refuses_a_rating_outside_the_levels,
@@ -159,20 +160,6 @@ def test_a_distribution_over_half_stars_adds_up_to_one_and_its_mean_is_the_predi
     assert (found.shape, found.dtype) == ((64, 10), np.float32)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert model.predict(*wanted) == pytest.approx(found @ np.array(halves), abs=1e-5)
-
-
-def later(data: UserItemData) -> UserItemData:
-    """`tiny`, where u11 (of another taste now) and i9 have got ratings, and a user u12 who rates only the new item i10, which only he rates."""
-    fields = {
-        "user_fields": {"taste": ("categorical", ["loud"] * 6 + ["quiet"] * 5 + ["loud"] + ["quiet"] * 2)},
-        "item_fields": {"taste": ("categorical", ["loud"] * 5 + ["quiet"] * 6), "length": ("numeric", list(range(11)))},
-    }
-    old = [
-        (int(data.users.ids[u][1:]), int(data.items.ids[i][1:]), float(r))
-        for u, i, r in zip(data.train.user, data.train.item, data.train.rating, strict=True)
-    ]
-    new = [(11, 0, 5.0), (11, 1, 5.0), (11, 6, 1.0), (0, 9, 1.0), (1, 9, 1.0), (8, 9, 5.0), (12, 10, 5.0)]
-    return ratings_of(old + new, 14, 11, **fields)
 
 
 @pytest.mark.parametrize("settings", [{}, {"features": False, "biases": True}, {"normalisation": "symmetric"}])

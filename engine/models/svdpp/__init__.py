@@ -1,0 +1,1 @@
+"""SVD++: ratings from biases, factors, and which items a user rated at all."""
