@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.datasets.folder_write import write_dataset
 from engine.graph.connection import Graph
 from engine.settings import Settings
 
@@ -18,11 +19,9 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 ITEMS, BOARDS = 60, 15
 
 
-def block(language: str) -> str:
-    """The first fenced block of a language."""
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
+def block(language: str, number: int = 0) -> str:
+    """A fenced block of a language, by its number."""
+    return str(re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)[number])
 
 
 def write_csv(path: Path, head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
@@ -47,14 +46,47 @@ def my_data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_ten_lines_of_the_readme_run_as_they_stand(
-    my_data: Path, settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def my_ratings(tmp_path: Path) -> Path:
+    rows = [(f"user-{u}", f"film-{i}", 1 + (u + i) % 5) for u in range(20) for i in range(50) if (u * 7 + i * 3) % 4]
+    write_dataset(
+        tmp_path / "my-ratings",
+        "my-ratings",
+        items={"item_id": [f"film-{n}" for n in range(50)]},
+        users={"user_id": [f"user-{n}" for n in range(20)]},
+        interactions=dict(zip(("user_id", "item_id", "rating"), map(list, zip(*rows, strict=True)), strict=True)),
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def from_environment(settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     del graph  # it empties the database
-    monkeypatch.chdir(my_data.parent)
     monkeypatch.setenv("ENGINE_HOME", str(settings.home))
     monkeypatch.setenv("ENGINE_GRAPH_URI", str(settings.graph.uri))
     monkeypatch.setenv("ENGINE_GRAPH_PASSWORD", settings.graph.password.get_secret_value())
+
+
+@pytest.mark.usefixtures("from_environment")
+def test_the_lines_about_ratings_run_as_they_stand(
+    my_ratings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(my_ratings)
+    exec(compile(block("python", 1), "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    for answer in (
+        "user-7 would rate film-42",
+        "recommended to user-7: 5 of organic, by item-knn",
+        "users like user-7",
+    ):
+        assert answer in said
+
+
+@pytest.mark.usefixtures("from_environment")
+def test_the_ten_lines_of_the_readme_run_as_they_stand(
+    my_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(my_data.parent)
     exec(compile(block("python"), "README.md", "exec"), {})
     said = capsys.readouterr().out
     for answer in ("related to pin-42: 10 of organic", "related to pin-42: 10 of ads", "related to brand-new"):
