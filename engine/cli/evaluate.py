@@ -63,10 +63,13 @@ def _command(protocol: str) -> Callable[..., None]:
         seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
         ks: Annotated[str, typer.Option(help="Cut-offs, comma-separated; the protocol's own unless given.")] = "",
         json: Annotated[Path | None, typer.Option(help="Keep the results here, and go on from what it holds.")] = None,
-        config: Annotated[Path | None, typer.Option(help="TOML: [protocol] and sections of methods.")] = None,
+        config: Annotated[
+            list[Path] | None,
+            typer.Option(help="TOML: [protocol] and sections of methods; may be given several times."),
+        ] = None,
         against: Annotated[str, typer.Option(help="Compare the others with this method.")] = "",
     ) -> None:
-        from engine.evaluation.config import read_config
+        from engine.evaluation.config import read_configs
         from engine.evaluation.run import evaluate
 
         report = evaluate(
@@ -77,7 +80,7 @@ def _command(protocol: str) -> Callable[..., None]:
             seeds=seeds,
             ks=_numbers(ks),
             json_path=json,
-            config=None if config is None else read_config(config),
+            config=read_configs(config or []),
             baseline=against,
         )
         _show(report)

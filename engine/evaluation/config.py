@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
 from engine.evaluation.task import Sections
-from engine.models.methods import METHODS
+from engine.models.methods import METHODS, Settings
 from engine.models.user_methods import USER_METHODS
 
 
@@ -25,6 +25,27 @@ class EvaluationConfig:
 
     numbers: Mapping[str, Any] = field(default_factory=dict)
     sections: Sections = field(default_factory=dict)
+
+
+def read_configs(paths: Sequence[Path]) -> EvaluationConfig:
+    """Several files together, such as one of each search.
+
+    Raises:
+        ConfigError: a file is wrong, or two of them give one section different settings.
+    """
+    numbers: dict[str, Any] = {}
+    sections: dict[str, Settings] = {}
+    for path in paths:
+        read = read_config(path)
+        for name, section in {"protocol": read.numbers, **read.sections}.items():
+            into = numbers if name == "protocol" else sections.setdefault(name, {})
+            if into and section and into != section:
+                raise ConfigError(f"{path}: the section [{name}] is in another file too, with other settings")
+            if name == "protocol":
+                numbers = {**numbers, **section}
+            else:
+                sections[name] = section or into
+    return EvaluationConfig(numbers, sections)
 
 
 def read_config(path: Path) -> EvaluationConfig:

@@ -12,7 +12,7 @@ from boards import topics, world
 
 from engine.errors import ConfigError, CorruptFileError, DataError, EmptyGraphError, InputError, UnknownNameError
 from engine.evaluation.bootstrap import Difference
-from engine.evaluation.config import EvaluationConfig, read_config
+from engine.evaluation.config import EvaluationConfig, read_config, read_configs
 from engine.evaluation.outcome import from_standing, metric_values
 from engine.evaluation.results import Run
 from engine.evaluation.run import evaluate
@@ -235,6 +235,18 @@ def test_a_wrong_configuration_file_is_named(tmp_path: Path, text: str, says: st
         read_config(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path / "nowhere.toml")
+
+
+def test_several_configuration_files_are_read_together(tmp_path: Path):
+    one, other, third = (tmp_path / f"{name}.toml" for name in ("one", "other", "third"))
+    one.write_text("[protocol]\nmin_items = 2\n[pinsage]\nepochs = 3\n")
+    other.write_text("[protocol]\nmin_items = 2\n[item-knn]\nshrink = 1\n")
+    config = read_configs([one, other])
+    assert config.numbers == {"min_items": 2}
+    assert config.sections == {"pinsage": {"epochs": 3}, "item-knn": {"shrink": 1}}
+    third.write_text("[pinsage]\nepochs = 4\n")
+    with pytest.raises(ConfigError, match=r"third.toml: the section \[pinsage\] is in another file too"):
+        read_configs([one, third])
 
 
 def test_the_command_line_shows_the_table_and_one_line_for_an_error(tmp_path: Path):
