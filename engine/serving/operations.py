@@ -26,6 +26,20 @@ class LagInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What serves of a model about users and items.
+
+    Attributes:
+        behind: commits that it has not seen; None where that cannot be said.
+    """
+
+    generation: str
+    watermark: int
+    as_of: datetime
+    behind: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status(Shown):
     """What there is and what serves.
 
@@ -38,6 +52,7 @@ class Status(Shown):
         lag: by corpus, what it has not seen of it.
         oldest_unseen_s: how long ago the first commit that it has not seen was made.
         why: it has not seen them: what the last refresh did or did not.
+        models: of users and items: name -> what serves of it.
     """
 
     home: str
@@ -56,6 +71,7 @@ class Status(Shown):
     lag: dict[str, LagInfo] = field(default_factory=dict)
     oldest_unseen_s: float | None = None
     why: str | None = None
+    models: dict[str, ModelInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

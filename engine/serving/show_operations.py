@@ -53,6 +53,10 @@ def _status(status: operations.Status, console: Console) -> None:
         },
         console,
     )
+    for name, model in status.models.items():
+        behind = {None: "", 0: ", up to date"}.get(model.behind, f", {model.behind} commits behind")
+        told = f"{model.generation}, watermark {model.watermark}, as of {shown_time(model.as_of)}{behind}"
+        console.print(cell(f" model    {name}: {told}", 200))
     if status.lag:
         table = new_table(["unseen in", "changes", "p50", "p95", "oldest"], right=(1, 2, 3, 4))
         for corpus, lag in status.lag.items():

@@ -9,7 +9,7 @@ from engine.errors import EngineError
 from engine.graph.changes_lag import lag
 from engine.graph.connection import Graph
 from engine.graph.state import read_state
-from engine.registry import Generation, Job, Outcome, Registry
+from engine.registry import LIVE, Generation, Job, Outcome, Registry
 from engine.serving.live import Live
 from engine.serving.operations import (
     Flip,
@@ -17,6 +17,7 @@ from engine.serving.operations import (
     GenerationInfo,
     GenerationList,
     LagInfo,
+    ModelInfo,
     ShadowAnswer,
     ShadowStatus,
     Status,
@@ -36,7 +37,8 @@ def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], l
         told = f"not available: {error.message}"
     serving = registry.generations.serving()
     if serving is None:
-        return Status(str(settings.home), told, rev, None, None, None, None, None, (), (), {})
+        nothing = Status(str(settings.home), told, rev, None, None, None, None, None, (), (), {})
+        return replace(nothing, models=_models(registry, rev))
     recommender, trouble = _opened(live)
     found = Status(
         home=str(settings.home),
@@ -52,8 +54,18 @@ def status(settings: Settings, registry: Registry, graph: Callable[[], Graph], l
         metrics=serving.metrics,
         certificate=serving.certificate,
         trouble=trouble,
+        models=_models(registry, rev),
     )
     return _with_lag(found, registry, graph(), settings, serving.watermark) if found.behind else found
+
+
+def _models(registry: Registry, rev: int | None) -> dict[str, ModelInfo]:
+    found = {slot: registry.generations.serving(slot) for slot in registry.generations.slots() if slot != LIVE}
+    return {
+        slot: ModelInfo(one.id, one.watermark, one.as_of, None if rev is None else max(0, rev - one.watermark))
+        for slot, one in found.items()
+        if one is not None
+    }
 
 
 def _opened(live: Live[Recommender]) -> tuple[Recommender | None, str | None]:

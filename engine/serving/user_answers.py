@@ -165,7 +165,7 @@ class UserRecommender:
         if column < 0 or column in self.forgotten.items:
             raise UnknownNodeError(
                 f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
-                hint="An item added after it was built is seen by the next `engine build`.",
+                hint=f"An item added after it was built is seen by the next `engine build {self.about.name}`.",
             )
         method, rests = self.method, self._rests_on(row, column)
         if taken is not None:

@@ -210,8 +210,8 @@ class _Run:
             self.best = {name: value.clone() for name, value in self.average.items()}
         if figure is not None:
             now.validation.append(figure)
-        told = "none" if figure is None else f"{figure:.4f}"
-        log.info("epoch %d: loss %.4f, validation %s", epoch, now.losses[-1], told)
+        told = "" if figure is None else f", validation {figure:.4f}"
+        log.info("epoch %d: loss %.4f%s", epoch, now.losses[-1], told)
         now.done = epoch == self.config.epochs or epoch - now.best_epoch >= self.config.patience
 
     def save(self) -> None:

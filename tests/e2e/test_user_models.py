@@ -170,6 +170,10 @@ def test_several_models_must_be_told_apart(engine: Engine):
     with pytest.raises(InputError, match="several models are published: gcmc, gcmc-features"):
         engine.recommend("user-0")
     assert engine.recommend("user-0", model="gcmc-features").method == "gcmc-features"
+    engine.add_users([{"user_id": "one more"}])
+    told = engine.status()
+    assert {name: one.behind for name, one in told.models.items()} == {"gcmc": 1, "gcmc-features": 1}
+    assert "gcmc-features: g0002" in str(told)
 
 
 def test_a_method_that_keeps_nothing_is_fitted_when_it_is_opened(engine: Engine):
