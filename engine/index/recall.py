@@ -50,7 +50,9 @@ def sampled_recall(index: SearchIndex, vectors: FloatArray, rows: LabelArray, qu
     better: list[tuple[LabelArray, LabelArray, FloatArray]] = []
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = rows[start : start + _BLOCK_ROWS]
-        scores = queries @ vectors[part].T
+        # A run of rows is a view; other rows are copied.
+        near = vectors[part[0] : part[-1] + 1] if part[-1] - part[0] + 1 == len(part) else vectors[part]
+        scores = queries @ near.T
         query, at = np.nonzero(scores >= least[:, None] - _TOLERANCE)
         better.append((query, part[at], scores[query, at]))
     if not better:
