@@ -67,6 +67,7 @@ def _command(protocol: str) -> Callable[..., None]:
             list[Path] | None,
             typer.Option(help="TOML: [protocol] and sections of methods; may be given several times."),
         ] = None,
+        html: Annotated[Path | None, typer.Option(help="Write a report with plots here.")] = None,
         against: Annotated[str, typer.Option(help="Compare the others with this method.")] = "",
     ) -> None:
         from engine.evaluation.config import read_configs
@@ -84,6 +85,11 @@ def _command(protocol: str) -> Callable[..., None]:
             baseline=against,
         )
         _show(report)
+        if html is not None:
+            from engine.evaluation.report import write_html
+
+            write_html(report, html)
+            print(f"Report: {html}")
 
     return run
 

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from engine.figures import ACCENT, PALETTE, QUIET, STYLE, data_uri, label_axes, new_figure
 
-INK, SOFT, GRID, ACCENT, QUIET = "#1d2433", "#667085", "#e4e7ec", "#c2410c", "#98a2b3"
-PALETTE = (
-    "#c2410c", "#0f766e", "#7c3aed", "#b45309", "#0369a1", "#be185d",
-    "#4d7c0f", "#4338ca", "#0e7490", "#a16207", "#9f1239", "#475569",
-)  # fmt: skip
 LABEL_REACH = 0.06
 """How far a cluster of the map reaches, of the map's width."""
-STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 10.5,
-    "axes.edgecolor": GRID,
-    "axes.labelcolor": SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11.5,
-    "axes.titleweight": "bold",
-    "axes.titlepad": 12,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "text.color": INK,
-    "svg.hashsalt": "engine",
-    "figure.facecolor": "white",
-}
-
-
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
-    # The object interface, without pyplot: no window system is touched and no figure outlives its function.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
-
-
-def _uri(figure: Figure, kind: str) -> str:
-    buffer = io.BytesIO()
-    if kind == "svg":
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    else:
-        figure.savefig(buffer, format="png", dpi=180, metadata={"Software": None})
-    mime = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> str:
@@ -72,7 +25,7 @@ def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> s
     from matplotlib.patheffects import withStroke
 
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(10.4, 6.6)
+        figure, axes = new_figure(10.4, 6.6)
         names = sorted(set(groups))
         label = np.array(groups)
         for number, name in enumerate(names):
@@ -88,7 +41,7 @@ def embedding_map(points: NDArray[np.floating[Any]], groups: Sequence[str]) -> s
                 color=PALETTE[number % len(PALETTE)],
             )  # fmt: skip
         axes.set_axis_off()
-        return _uri(figure, "png")
+        return data_uri(figure, "png")
 
 
 def thickest(points: NDArray[np.floating[Any]], reach: float) -> NDArray[np.floating[Any]]:
@@ -111,7 +64,7 @@ def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[st
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure, panels = _figure(10.4, 0.55 + 0.42 * len(metrics), columns=len(figures))
+        figure, panels = new_figure(10.4, 0.55 + 0.42 * len(metrics), columns=len(figures))
         methods = list(metrics)[::-1]
         for number, (axes, name) in enumerate(zip(np.atleast_1d(panels), figures, strict=True)):
             values = [metrics[method][name] for method in methods]
@@ -126,7 +79,7 @@ def method_bars(metrics: Mapping[str, Mapping[str, float]], figures: Sequence[st
             axes.set_xticks([])
             for spine in axes.spines.values():
                 spine.set_visible(False)
-        return _uri(figure, "svg")
+        return data_uri(figure, "svg")
 
 
 def _short(value: float) -> str:
@@ -142,13 +95,13 @@ def degree_distribution(degrees: Mapping[str, NDArray[np.integer[Any]]]) -> str:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(5.1, 3.6)
+        figure, axes = new_figure(5.1, 3.6)
         for (name, values), colour in zip(degrees.items(), (ACCENT, PALETTE[4], PALETTE[1]), strict=False):
             found, counts = np.unique(values[values > 0], return_counts=True)
             axes.loglog(found, counts[::-1].cumsum()[::-1] / counts.sum(), color=colour, linewidth=2, label=name)
-        _label(axes, "edges", "share of nodes with at least as many")
+        label_axes(axes, "edges", "share of nodes with at least as many")
         axes.legend(frameon=False)
-        return _uri(figure, "svg")
+        return data_uri(figure, "svg")
 
 
 def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
@@ -161,9 +114,9 @@ def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(5.1, 3.6)
+        figure, axes = new_figure(5.1, 3.6)
         lines = axes.plot(np.arange(1, len(losses) + 1), losses, color=PALETTE[4], linewidth=2, label="training loss")
-        _label(axes, "epoch", "training loss")
+        label_axes(axes, "epoch", "training loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
         if scores:
             right = axes.twinx()
@@ -173,12 +126,4 @@ def training_curve(losses: Sequence[float], scores: Sequence[float]) -> str:
             right.tick_params(length=0)
             right.set_ylim(bottom=0)
         axes.legend(handles=lines, frameon=False, loc="center right")
-        return _uri(figure, "svg")
-
-
-def _label(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, which="both")
+        return data_uri(figure, "svg")

@@ -95,9 +95,9 @@ def evaluate(
         "data": {"name": data.name, "files": _digests(data, task)},
     }
     results = ResultsFile.open(json_path, subject)
-    runner = _Runner(chosen, task, settings, results, cuts, baseline or chosen.baseline)
+    runner = _Runner(chosen, task, settings, results, names, cuts, baseline or chosen.baseline)
     for seed in range(seeds):
-        runner.run(names, seed)
+        runner.run(seed)
     summary = runner.write(compare=True)
     return EvaluationReport(
         chosen,
@@ -151,21 +151,22 @@ class _Runner:
         task: Task,
         config: EvaluationConfig,
         results: ResultsFile,
+        names: list[str],
         ks: tuple[int, ...],
         baseline: str,
     ) -> None:
         self.protocol, self.task, self.config, self.results = protocol, task, config, results
-        self.ks, self.baseline = ks, baseline
+        self.names, self.ks, self.baseline = names, ks, baseline
 
     def key(self, name: str, seed: int) -> str:
         """Digest of what the figures depend on; a blend depends on its parts' settings too."""
         configs = {part: self.task.configuration(part, self.config.sections) for part in self.task.with_parts([name])}
         return digest([FORMAT, self.results.subject, configs, seed])
 
-    def run(self, names: list[str], seed: int) -> None:
+    def run(self, seed: int) -> None:
         """Do what is missing for one seed."""
-        missing = [name for name in names if not self.results.has(name, seed, self.key(name, seed))]
-        for name in names:
+        missing = [name for name in self.names if not self.results.has(name, seed, self.key(name, seed))]
+        for name in self.names:
             if name not in missing:
                 log.info("seed %d, %s: already in the results file", seed, name)
         if not missing:
@@ -203,7 +204,8 @@ class _Runner:
         )
 
     def write(self, *, compare: bool = False) -> Summary:
-        runs = list(self.results.runs.values())
+        place = {name: at for at, name in enumerate(self.names)}
+        runs = sorted(self.results.runs.values(), key=lambda run: place.get(run.method, len(place)))
         summary = summarise(runs, self.protocol.metrics, self.ks, self.baseline, compare=compare)
         self.results.write({**summary.to_json(), "hardware": hardware(), "versions": versions()})
         return summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.evaluation.beyond import beyond_accuracy
 from engine.evaluation.config import EvaluationConfig
 from engine.evaluation.outcome import Rated, metric_values
 from engine.evaluation.protocols import PROTOCOLS
+from engine.evaluation.report import write_html
 from engine.evaluation.run import EvaluationReport, evaluate
 from engine.graph.snapshot_columns import field_column, node_table
 from engine.models.user_baselines.content import UserContent
@@ -299,7 +301,28 @@ def test_boards_stand_for_users_where_there_are_only_saves(tmp_path: Path):
     refused(DataError, "neither interactions nor saves", "full-ranking", tmp_path / "none")
 
 
-def test_the_command_line_shows_tables_and_lists(folder: Path):
+@pytest.mark.parametrize(
+    ("protocol", "methods", "says"),
+    [
+        ("full-ranking", RANKING, ["Beyond accuracy", "At growing cut-offs", "Paired bootstrap"]),
+        ("leave-last-out", ["popularity"], ["Part: all", "Part: sampled"]),
+        ("rating", ["bias"], ["What was predicted for each rating", "How far predictions are off"]),
+        ("sampled-ranking", ["popularity"], ["Prefer full-ranking"]),
+    ],
+)
+def test_the_report_is_one_file_with_its_figures(
+    tmp_path: Path, folder: Path, protocol: str, methods: list[str], says: list[str]
+):
+    report = evaluate(protocol, folder, methods, seeds=2)
+    write_html(report, tmp_path / "new" / "report.html")
+    html = (tmp_path / "new" / "report.html").read_text()
+    assert all(word in html for word in [*says, *methods, "data:image/svg+xml", report.protocol.source[:10]])
+    assert not re.search(r"(src|href)=.http", html)
+    figure = next(iter(next(iter(report.summary.figures[methods[0]].values())).values()))
+    assert f"{figure.mean:.4f}".removeprefix("0") in html
+
+
+def test_the_command_line_shows_tables_and_lists(tmp_path: Path, folder: Path):
     import typer
     from typer.testing import CliRunner
 
@@ -309,7 +332,11 @@ def test_the_command_line_shows_tables_and_lists(folder: Path):
     app = typer.Typer()
     command.register(app)
     arguments = ["--data", str(folder), "--methods", "popularity,item-knn", "--seeds", "1"]
-    shown = CliRunner().invoke(app, ["evaluate", "full-ranking", *arguments], env={"COLUMNS": "250"})
+    html = tmp_path / "report.html"
+    shown = CliRunner().invoke(
+        app, ["evaluate", "full-ranking", *arguments, "--html", str(html)], env={"COLUMNS": "250"}
+    )
+    assert html.is_file()
     assert shown.exit_code == 0, shown.output
     assert all(word in shown.output for word in ("item-knn", "recall@20", "novelty", "95% of resamples"))
     old = CliRunner().invoke(app, ["evaluate", "sampled-ranking", *arguments], env={"COLUMNS": "250"})
