@@ -123,6 +123,8 @@ class SchedulerSettings(_Section):
     """Find what other programs changed without a stamp."""
     canary: JobSettings = JobSettings(every_s=300, jitter_s=10)
     """Compare the indexes with exact search, and build anew those that need it."""
+    models: JobSettings = JobSettings(every_s=600, jitter_s=30)
+    """Bring the published models about users and items up to date, without training."""
     retrain: JobSettings = JobSettings(cron="30 3 * * sun")
     """Train on the graph as it is, build a full generation and publish it."""
     gc: JobSettings = JobSettings(every_s=3600, jitter_s=60)

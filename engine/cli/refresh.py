@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from engine.registry import Generation
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Epsilon = Annotated[
@@ -26,6 +31,11 @@ Verify = Annotated[
 ]
 
 
+Models = Annotated[
+    bool, typer.Option("--models", help="Bring the published models about users and items up to date instead.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(refresh)
@@ -37,12 +47,16 @@ def refresh(
     budget_seconds: Budget = None,
     dry_run: DryRun = False,
     verify: Verify = None,
+    models: Models = False,
     as_json: AsJson = False,
 ) -> None:
     """Read what changed in the graph, embed what that alters, and let the result serve. The same model stays."""
     from engine.client import Engine
 
     with Engine() as engine:
+        if models:
+            _tell_models(engine.refresh_models(cause="command line"), as_json)
+            return
         ask = engine.rehearse_refresh if dry_run else engine.refresh
         told = ask(epsilon=epsilon, max_nodes=max_nodes, budget_s=budget_seconds)
         print(told.to_json() if as_json else told)
@@ -52,3 +66,14 @@ def refresh(
         print(found.to_json() if as_json else found)
         if not found.holds:
             raise typer.Exit(1)
+
+
+def _tell_models(made: Mapping[str, Generation], as_json: bool) -> None:
+    if as_json:
+        told = {name: {"generation": one.id, "watermark": one.watermark} for name, one in made.items()}
+        print(json.dumps(told))
+        return
+    for name, one in made.items():
+        print(f"{name}: {one.id} serves, watermark {one.watermark}")
+    if not made:
+        print("every published model is up to date")

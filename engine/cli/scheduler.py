@@ -14,7 +14,9 @@ import typer
 if TYPE_CHECKING:
     from engine.refresh.job_control import JobStatus
 
-Name = Annotated[str, typer.Argument(metavar="JOB", help="refresh, reconcile, canary, retrain, gc or receipts.")]
+Name = Annotated[
+    str, typer.Argument(metavar="JOB", help="refresh, reconcile, canary, models, retrain, gc or receipts.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

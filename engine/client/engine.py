@@ -104,6 +104,7 @@ class Engine:
 
     # Refreshes
     refresh = refreshing.refresh
+    refresh_models = refreshing.refresh_models
     rehearse_refresh = refreshing.rehearse_refresh
     verify = refreshing.verify
 

@@ -23,6 +23,7 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
     return {
         Job.REFRESH: lambda cause: refresh(engine, cause),
         Job.CANARY: lambda cause: canary(engine, cause),
+        Job.MODELS: lambda cause: engine.refresh_models(cause=cause),
         Job.RETRAIN: lambda cause: retrain(engine, cause),
         Job.GC: lambda cause: collect(engine, cause),
         Job.RECONCILE: lambda cause: engine.reconcile(cause=cause),

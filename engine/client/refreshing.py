@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.refresh.report import Refreshed
     from engine.refresh.verify import Verified
+    from engine.registry import Generation
     from engine.serving.view import View
+
+_WAIT_S = 2.0
+"""A refresh of what serves may be under way."""
 
 
 def refresh(
@@ -48,6 +54,45 @@ def refresh(
     )
     engine.opened.look_again()
     return told
+
+
+def refresh_models(engine: Engine, *, cause: str = "asked for") -> Mapping[str, Generation]:
+    """Bring the published models about users and items up to the graph as it is now, without training. Recorded as a run.
+
+    Returns:
+        The new generations by model; a model that has seen all is left as it is.
+
+    Raises:
+        LeaseHeldError: another process refreshes.
+        EngineError: a model cannot take in what came; the others are up to date.
+    """
+    from engine.errors import EngineError
+    from engine.refresh.user_model import advance_user_model
+    from engine.registry import REFRESHING, Job, Outcome
+
+    made: dict[str, Generation] = {}
+    failures: list[EngineError] = []
+    with (
+        engine.registry.leases.hold(REFRESHING, wait_s=_WAIT_S) as held,
+        engine.registry.runs.record(Job.MODELS, cause, token=held.token) as told,
+    ):
+        published = engine.published_models()
+        as_of = datetime.now(UTC)
+        snapshot = engine.snapshot() if published else None
+        for name, before in published.items():
+            if snapshot is None or snapshot.watermark <= before.watermark:
+                continue
+            try:
+                made[name] = advance_user_model(engine.registry, snapshot, as_of, engine.settings, before, held.lease)
+            except EngineError as error:
+                failures.append(error)
+        told.counts = {"models": len(made), "failed": len(failures)}
+        if not made and not failures:
+            told.outcome = Outcome.NOTHING
+        engine.opened.look_again()
+        if failures:
+            raise failures[0]
+    return made
 
 
 def rehearse_refresh(

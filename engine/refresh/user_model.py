@@ -24,7 +24,7 @@ from engine.models.user_methods import UserMethod, find_user_method
 from engine.refresh.build import facts_of, failing
 from engine.refresh.gate import GateConfig, check_vectors, checked_index
 from engine.refresh.model import INDEX, gate_of
-from engine.registry import Generation, Registry, TrainingState
+from engine.registry import Generation, Lease, Registry, TrainingState
 from engine.serving import layout
 from engine.serving.stretched import stretched_items, stretched_users
 from engine.settings import Settings
@@ -121,6 +121,42 @@ def build_user_model(
         metrics = _write(generation, trained, fitted, data, gate_of(settings), settings.threads)
         files = read_manifest(generation.path, what="generation")["files"]
         return registry.generations.ready(generation.id, metrics=metrics, files=files)
+
+
+def advance_user_model(
+    registry: Registry, snapshot: Snapshot, as_of: datetime, settings: Settings, before: Generation, lease: Lease
+) -> Generation:
+    """Let what a generation learned answer about a later snapshot, without training: users and items that came since are
+    folded in, and all are answered from their newest edges. A method that keeps nothing is fitted anew.
+
+    Args:
+        before: serves now in its slot; what is made takes its place.
+        lease: must still be held when it is published.
+
+    Raises:
+        InputError, DataError: the later data has what the method cannot take in.
+        TrainingError: the generation does not pass the gate.
+        LeaseLostError, SupersededError: see `Generations.publish`.
+    """
+    assert snapshot.path is not None
+    generation = registry.generations.begin(
+        watermark=snapshot.watermark,
+        as_of=as_of,
+        config=before.config,
+        snapshot_path=snapshot.path.resolve(),
+        folder=(settings.home / "generations").resolve(),
+        training=before.training,
+        model=before.model,
+        seed=before.seed,
+        slot=before.slot,
+    )
+    with failing(registry, generation):
+        data = graph_data(snapshot, seed=settings.seed)
+        fitted = opened_method(find_user_method(before.slot), before.path, before.config["settings"], data)
+        metrics = _write(generation, before.path, fitted, data, gate_of(settings), settings.threads)
+        files = read_manifest(generation.path, what="generation")["files"]
+        registry.generations.ready(generation.id, metrics=metrics, files=files)
+        return registry.generations.publish(generation.id, cause="refresh", lease=lease, replaces=before.id)
 
 
 def opened_method(method: UserMethod, folder: Path, settings: Mapping[str, Any], data: UserItemData) -> Any:

@@ -30,6 +30,7 @@ class Job(StrEnum):
     RETRAIN = "retrain"
     GC = "gc"
     RECEIPTS = "receipts"
+    MODELS = "models"
 
 
 class Outcome(StrEnum):

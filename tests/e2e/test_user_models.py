@@ -183,3 +183,32 @@ def test_a_method_that_keeps_nothing_is_fitted_when_it_is_opened(engine: Engine)
     assert (answer.method, len(answer)) == ("item-knn", 3)
     with pytest.raises(InputError, match="'item-knn' ranks items and predicts no ratings"):
         engine.predict("user-0", "film-1")
+
+
+def test_models_follow_the_graph_without_training(engine: Engine):
+    engine.build("gcmc", QUICK)
+    engine.build("item-knn")
+    assert engine.refresh_models() == {}
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    before = engine.predict("late", "film-6", model="gcmc")
+    made = engine.refresh_models()
+    assert set(made) == {"gcmc", "item-knn"}
+    assert made["gcmc"].watermark == engine.status().graph_watermark
+    assert len(engine.registry.trainings.list()) == 2
+    answer = engine.recommend("late", 3, model="item-knn")
+    assert (answer.generation, answer.method, answer.reason) == (made["item-knn"].id, "item-knn", None)
+    now = engine.predict("late", "film-6", model="gcmc")
+    assert now.rests_on.startswith("2 ratings of the user")
+    assert math.isclose(now.rating, before.rating, abs_tol=1e-4)
+    assert engine.refresh_models() == {}
+
+
+def test_a_model_that_cannot_take_in_what_came_keeps_serving(engine: Engine):
+    built = engine.build("gcmc", QUICK)
+    engine.build("item-knn")
+    engine.add_interactions([{"user_id": "user-0", "item_id": "film-1", "rating": 2.5}])
+    with pytest.raises(InputError, match="levels"):
+        engine.refresh_models()
+    assert engine.predict("user-0", "film-2", model="gcmc").generation == built.id
+    assert engine.recommend("user-0", model="item-knn").generation != built.id
