@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.datasets.folder import DatasetFolder
-from engine.errors import DataError
+from engine.errors import DataError, EmptyGraphError
 from engine.evaluation.draws import pack
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.graph.snapshot_csr import edge_rows
 from engine.graph.snapshot_tables import rows_of
+from engine.models.user_graph import graph_data, has_users
 from engine.models.user_item import UserItemEdges
 from engine.types import CSR
 
@@ -44,15 +45,14 @@ class UserItemWorld:
         Raises:
             DataError: there are neither.
         """
-        relations = snapshot.relations
-        if relations.interactions.num_edges:
-            edges = _edges(relations.interactions.forward)
-            follows = relations.follows.forward if relations.follows.num_edges else None
-            return UserItemWorld(name, snapshot.users, snapshot.items, edges, follows, _boards(snapshot))
-        if not relations.saves.num_edges:
-            raise DataError(f"{name} has neither interactions nor saves", hint="A table of users and items is needed.")
-        none = np.empty(0, np.int64)
-        return UserItemWorld(name, snapshot.contexts, snapshot.items, _edges(relations.saves.forward), None, none)
+        try:
+            told = graph_data(snapshot)
+        except EmptyGraphError as error:
+            raise DataError(
+                f"{name} has neither interactions nor saves", hint="A table of users and items is needed."
+            ) from error
+        boards = _boards(snapshot) if has_users(snapshot) else np.empty(0, np.int64)
+        return UserItemWorld(name, told.users, told.items, told.train, told.follows, boards)
 
     def pairs(self, edges: UserItemEdges) -> NDArray[np.int64]:
         """User and item of each edge in one number, int64 `[E]`."""
@@ -108,10 +108,6 @@ def split_names(folder: DatasetFolder) -> list[str]:
     """The official splits that a data set has."""
     found = folder.path / "splits"
     return sorted(path.name for path in found.iterdir() if path.is_dir()) if found.is_dir() else []
-
-
-def _edges(forward: CSR) -> UserItemEdges:
-    return UserItemEdges(edge_rows(forward), forward.indices, forward.value, forward.time)
 
 
 def _boards(snapshot: Snapshot) -> NDArray[np.int64]:
