@@ -29,7 +29,7 @@ class GcmcConfig:
     """Bilinear forms that the levels of the decoder share (section 2.4, weight sharing)."""
     features: bool = True
     """Read the fields of users and items, and whom a user follows, through a dense layer of their own (section 2.5)."""
-    feature_hidden: int = 10
+    feature_hidden: int = 64
     """Width of that layer."""
     biases: bool = False
     """Add to a level's logit what is learned of the user and of the item. In the authors' code, not in the paper."""
