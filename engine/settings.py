@@ -131,6 +131,8 @@ class SchedulerSettings(_Section):
     """Delete generations that are not kept."""
     receipts: JobSettings = JobSettings(every_s=600, jitter_s=30)
     """Look again that what was forgotten is gone, and close its receipts."""
+    inspect: JobSettings = JobSettings(every_s=60, jitter_s=5)
+    """Bring what `engine inspect publish` wrote into the graph up to what serves."""
     timezone: str = "UTC"
     """Of the cron fields: a name of the IANA database."""
     misfire_grace_s: float = Field(default=3600.0, gt=0)

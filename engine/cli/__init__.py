@@ -20,6 +20,7 @@ GROUPS = (
     "shadow",
     "scheduler",
     "forget",
+    "inspect",
     "query",
     "evaluate",
     "tune",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.refresh.job_control import JobStatus
 
 Name = Annotated[
-    str, typer.Argument(metavar="JOB", help="refresh, reconcile, canary, models, retrain, gc or receipts.")
+    str, typer.Argument(metavar="JOB", help="refresh, reconcile, canary, models, retrain, gc, receipts or inspect.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -9,6 +9,7 @@
 | `operations` | list generations, compare, roll back, collect garbage |
 | `shadow` | let a candidate answer beside what serves, promote it |
 | `forgetting` | forget nodes, show and close the receipts |
+| `inspection` | show what serves in the graph, for people with Cypher |
 | `upkeep` | find what others changed in the graph, compact the change feed |
 | `inspect` | what there is, what serves, any named query |
 

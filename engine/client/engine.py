@@ -9,6 +9,7 @@ from engine.client import (
     forgetting,
     indexes,
     inspect,
+    inspection,
     models,
     operations,
     questions,
@@ -145,6 +146,12 @@ class Engine:
     receipts = forgetting.receipts
     receipt = forgetting.receipt
     close_receipts = forgetting.close_receipts
+
+    # What serves, shown in the graph
+    publish_inspection = inspection.publish_inspection
+    keep_inspection = inspection.keep_inspection
+    drop_inspection = inspection.drop_inspection
+    inspection_status = inspection.inspection_status
 
     # The change feed's upkeep
     reconcile = upkeep.reconcile

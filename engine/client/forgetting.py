@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from engine.client.following import follow_flip
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Receipt
@@ -39,7 +41,7 @@ def forget(
         close_receipts(engine.registry, engine.graph, engine.settings, known)
     except (LeaseHeldError, NotReadyError) as error:
         logging.getLogger(__name__).warning("the receipts stay open: %s", error)
-    engine.opened.look_again()
+    follow_flip(engine)
     return tuple(engine.registry.receipts.get(one.number) for one in receipts)
 
 
@@ -57,7 +59,7 @@ def close_receipts(engine: Engine, *, cause: str = "asked for") -> tuple[Receipt
         told.counts = {"closed": len(closed)}
         if not closed:
             told.outcome = Outcome.NOTHING
-    engine.opened.look_again()
+    follow_flip(engine)
     return closed
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.client.following import follow_flip
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Generation
@@ -49,5 +51,5 @@ def compact(engine: Engine, *, everything: bool = False, cause: str = "command l
         everything=everything,
         cause=cause,
     )
-    engine.opened.look_again()
+    follow_flip(engine)
     return built

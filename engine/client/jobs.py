@@ -28,6 +28,7 @@ def jobs_of(engine: Engine) -> Mapping[str, Callable[[str], object]]:
         Job.GC: lambda cause: collect(engine, cause),
         Job.RECONCILE: lambda cause: engine.reconcile(cause=cause),
         Job.RECEIPTS: lambda cause: engine.close_receipts(cause=cause),
+        Job.INSPECT: lambda cause: engine.keep_inspection(cause=cause),
     }
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.client.following import follow_flip
+
 _WAIT_S = 2.0
 """Collecting garbage holds the lease for a moment too."""
 
@@ -85,7 +87,7 @@ def build(
         built = make(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
         if publish:
             built = engine.registry.generations.publish(built.id, lease=held.lease)
-    engine.opened.look_again()
+    follow_flip(engine)
     return built
 
 

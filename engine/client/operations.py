@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.client.following import follow_flip
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Generation
@@ -74,7 +76,7 @@ def rollback(engine: Engine, generation_id: str | None = None) -> Generation:
     wanted = generations.before(generation_id)
     open_view(wanted)
     rolled_back = generations.rollback(wanted.id)
-    engine.opened.look_again()
+    follow_flip(engine)
     return rolled_back
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.client.following import follow_flip
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.refresh.report import Refreshed
@@ -52,7 +54,7 @@ def refresh(
         cause=cause,
         view=_open(engine),
     )
-    engine.opened.look_again()
+    follow_flip(engine)
     return told
 
 
@@ -115,8 +117,8 @@ def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:
         CorruptFileError: a file of the generation is missing or altered.
     """
     from engine.refresh.model import load_network
-    from engine.refresh.refresh import serving_view
     from engine.refresh.verify import verify
+    from engine.serving.live import serving_view
 
     view = serving_view(engine.registry, _open(engine))
     return verify(view, load_network(view, engine.settings.threads), items, seed)

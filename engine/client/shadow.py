@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.client.following import follow_flip
+
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Generation, Shadow
@@ -69,7 +71,7 @@ def promote_shadow(engine: Engine) -> Generation:
         open_view(generation)
         generation = engine.registry.generations.publish(generation.id, cause="promote")
     engine.registry.shadows.stop()
-    engine.opened.look_again()
+    follow_flip(engine)
     return generation
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from engine.embedding.bounds import Certificate, Sensitivity
 from engine.types import FloatArray, IndexArray, Neighbourhoods
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ScaledLayer(Protocol):

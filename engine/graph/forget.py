@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.graph.connection import Graph, Run
+from engine.graph.inspection import forget_inspected, mentions_in_inspection
 from engine.graph.mapping import ENDS
 from engine.graph.queries import load_queries
 from engine.graph.state import next_rev
@@ -30,7 +31,8 @@ class ForgottenInGraph:
         rev: of the transaction.
         nodes, edges: removed.
         tombstones: of earlier removals that named the nodes, and are gone too.
-        seen: nodes and tombstones with these ids that were there when somebody looked afterwards; 0 unless another
+        inspected: nodes that `engine inspect publish` had written for them.
+        seen: nodes of either sort and tombstones with these ids that were there when somebody looked afterwards; 0 unless another
             writer has brought one back.
     """
 
@@ -38,6 +40,7 @@ class ForgottenInGraph:
     nodes: int
     edges: int
     tombstones: int
+    inspected: int
     seen: int
 
 
@@ -58,23 +61,25 @@ def forget_in_graph(graph: Graph, mapping: GraphMapping, kind: NodeKind, ids: Se
     asked = _asked(kind, ids)
     rows = [{"id": node_id, "digest": salted_digest(salt, node_id)} for node_id in ids]
 
-    def work(run: Run) -> tuple[int, int, int, int]:
+    def work(run: Run) -> tuple[int, int, int, int, int]:
         rev = next_rev(run)
+        inspected = forget_inspected(run, ids) if kind == "items" else 0
         named = run(load_queries()["write/unname_tombstones"].render(mapping), asked)[0]["tombstones"]
         query = load_queries()[f"write/forget/{kind}"].render(mapping)
         found = run(query, {"rows": rows, "kind": kind, "rev": rev})[0]
-        return rev, found["nodes"], found["edges"], named
+        return rev, found["nodes"], found["edges"], named, inspected
 
     removed = graph.write_transaction(work)
     return ForgottenInGraph(*removed, seen=mentions_in_graph(graph, mapping, kind, ids))
 
 
 def mentions_in_graph(graph: Graph, mapping: GraphMapping, kind: NodeKind, ids: Sequence[str]) -> int:
-    """How many nodes and tombstones of the graph have one of these ids."""
+    """How many nodes, tombstones and inspection nodes of the graph have one of these ids."""
     stones: int = graph.read(load_queries()["write/named_tombstones"].render(mapping), _asked(kind, ids))[0][
         "tombstones"
     ]
-    return stones + len(known_ids(graph.read, mapping, kind, ids))
+    shown = mentions_in_inspection(graph, ids) if kind == "items" else 0
+    return stones + shown + len(known_ids(graph.read, mapping, kind, ids))
 
 
 def _asked(kind: NodeKind, ids: Sequence[str]) -> dict[str, Any]:

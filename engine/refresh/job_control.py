@@ -18,7 +18,7 @@ LEASE = "scheduler"
 """Whoever holds it is the scheduler that runs jobs; the others stand by."""
 PAUSED, ASKED = "scheduler/paused/", "scheduler/run-now/"
 """Flags of these prefixes and the name of a job."""
-SCHEDULED = (Job.REFRESH, Job.RECONCILE, Job.CANARY, Job.MODELS, Job.RETRAIN, Job.GC, Job.RECEIPTS)
+SCHEDULED = (Job.REFRESH, Job.RECONCILE, Job.CANARY, Job.MODELS, Job.RETRAIN, Job.GC, Job.RECEIPTS, Job.INSPECT)
 """The jobs that have a schedule. Compaction follows a canary."""
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from engine.embedding.bounds import Certificate
 from engine.embedding.kept import EXACT, Limits
-from engine.errors import ChangesGoneError, CorruptFileError, NotReadyError
+from engine.errors import ChangesGoneError, CorruptFileError
 from engine.files import read_manifest
 from engine.graph.changes import Changes, collect_changes
 from engine.graph.connection import Graph
@@ -34,7 +34,7 @@ from engine.refresh.model import INDEX, gate_of, load_network, scratch
 from engine.refresh.report import Refreshed, sizes
 from engine.refresh.state import State
 from engine.registry import REFRESHING, Job, Lease, Outcome, Recorder, Registry
-from engine.serving.live import open_view
+from engine.serving.live import serving_view
 from engine.serving.view import View
 from engine.settings import Settings
 
@@ -92,21 +92,6 @@ def rehearse(
         with scratch(settings.home) as folder:
             done = work.rehearse(folder)
     return replace(done, timings=dict(told.timings))
-
-
-def serving_view(registry: Registry, view: View | None) -> View:
-    """The generation that serves, opened: `view` where that is it.
-
-    Raises:
-        NotReadyError: nothing serves.
-        CorruptFileError: it is damaged.
-    """
-    serving = registry.generations.serving()
-    if serving is None:
-        raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
-    if view is not None and view.origin.generation == serving.id:
-        return view
-    return open_view(serving, view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The registry: what exists, what serves, who works on it and what was done. SQLAlchemy is imported here alone."""
 
 from engine.registry.generation import LIVE, Generation, GenerationKind, GenerationState, Publication
-from engine.registry.leases import BUILDING, REFRESHING, Held, Lease, holder_name
+from engine.registry.leases import BUILDING, INSPECTING, REFRESHING, Held, Lease, holder_name
 from engine.registry.receipts import Receipt, ReceiptState
 from engine.registry.runs import Job, Outcome, Recorder, Run
 from engine.registry.samples import Sample
@@ -12,6 +12,7 @@ from engine.registry.watermarks import Consumer
 
 __all__ = [
     "BUILDING",
+    "INSPECTING",
     "LIVE",
     "REFRESHING",
     "Consumer",

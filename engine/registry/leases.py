@@ -31,6 +31,9 @@ BUILDING = "build"
 REFRESHING = "refresh"
 """Held while a generation is made from the one that serves and from what changed since."""
 
+INSPECTING = "inspect"
+"""Held while what serves is written into the graph for inspection, or removed from there."""
+
 TTL_S = 30.0
 """How long a holder may be silent before another process takes over, unless told otherwise."""
 _BEATS = 3

@@ -31,6 +31,7 @@ class Job(StrEnum):
     GC = "gc"
     RECEIPTS = "receipts"
     MODELS = "models"
+    INSPECT = "inspect"
 
 
 class Outcome(StrEnum):

@@ -208,3 +208,18 @@ def open_view(generation: Generation, like: View | None = None) -> View:
             error.message,
             hint="`engine generations rollback` goes back to an older one; `engine build` makes a new one.",
         ) from error
+
+
+def serving_view(registry: Registry, view: View | None) -> View:
+    """The generation that serves, opened: `view` where that is it.
+
+    Raises:
+        NotReadyError: nothing serves.
+        CorruptFileError: it is damaged.
+    """
+    serving = registry.generations.serving()
+    if serving is None:
+        raise NotReadyError("no generation is published yet", hint="Run `engine build` first.")
+    if view is not None and view.origin.generation == serving.id:
+        return view
+    return open_view(serving, view)

@@ -60,7 +60,7 @@ def test_no_file_answer_or_node_tells_of_what_was_forgotten(engine: Engine, sett
     (receipt,) = engine.forget("item", "pin-to-forget")
     assert receipt.state is ReceiptState.COMPLETE
     assert "pin-to-forget" not in json.dumps([receipt.subject, receipt.removed])
-    assert receipt.removed["graph"] == {"nodes": 1, "edges": 3, "tombstones": 0, "seen": 0}
+    assert receipt.removed["graph"] == {"nodes": 1, "edges": 3, "tombstones": 0, "inspected": 0, "seen": 0}
     assert receipt.removed["looked for"]["found"] == 0
     assert receipt.removed["generations"] == ["g0002", "g0001"]
     told = [receipt.number, receipt.kind, receipt.subject, receipt.rev, receipt.removed]

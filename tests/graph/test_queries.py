@@ -8,6 +8,7 @@ import neo4j
 import pytest
 
 from engine.graph.connection import Graph
+from engine.graph.inspection import InspectionWriter
 from engine.graph.migrate import migrate
 from engine.graph.queries import load_queries, run
 from engine.graph.query_files import Query
@@ -42,7 +43,25 @@ def world(graph: Graph, request: pytest.FixtureRequest) -> tuple[Graph, GraphMap
     writer.add_saves([{"context_id": c, "item_id": i, "time": n} for n, (c, i) in enumerate(saves, start=10)])
     writer.add_interactions([{"user_id": "u1", "item_id": "e", "rating": 4.0, "time": 99}])
     writer.add_follows([{"user_id": "u1", "followed_id": "u2", "time": 7}])
+    publish(graph, mapping)
     return graph, mapping
+
+
+def publish(graph: Graph, mapping: GraphMapping) -> None:
+    """Show a, b, d and e for inspection: a's neighbours are b and e, and its related items d and b."""
+    shown = InspectionWriter(graph, mapping, 2)
+    shown.begin("g0001", "then", 7, 2)
+    vectors = {"a": [1.0, 0.0], "b": [0.8, 0.6], "d": [0.96, 0.28], "e": [0.0, 1.0]}
+    rows = [{"row": row, "id": item, "vector": vector} for row, (item, vector) in enumerate(vectors.items())]
+    a, b, d, e = shown.write_items("g0001", rows).values()
+    links = {a: ([b, e], [0.75, 0.25], [d, b], [0.96, 0.8]), d: ([b], [1.0], [], [])}
+    words = ("handle", "neighbours", "weights", "related", "scores")
+    shown.write_links(
+        [{**dict(zip(words, (at, *of), strict=True)), "floor": 0.8, "digest": 1} for at, of in links.items()]
+    )
+    shown.prepare_index()
+    shown.await_index()
+    shown.end(4)
 
 
 def arguments(query: Query) -> dict[str, Any]:
@@ -131,6 +150,31 @@ def test_inspection_answers_are_right_in_the_default_and_in_a_foreign_model(worl
     assert [(row["direction"], row["user_id"]) for row in ask("follows", user_id="u2")] == [("followed by", "u1")]
     (item,) = ask("item", item_id="d")
     assert (item["corpus"], item["saves"], item["properties"]["title"]) == ("ads", 1, "d")
+
+
+@pytest.mark.graph
+@pytest.mark.parametrize("world", ["default", "foreign"], indirect=True)
+def test_what_is_published_is_found_from_the_items_of_either_model(world: tuple[Graph, GraphMapping]) -> None:
+    graph, mapping = world
+
+    def ask(name: str, **params: Any) -> list[dict[str, Any]]:
+        return run(graph, f"inspect/{name}", mapping=mapping, **params)
+
+    (mark,) = ask("published")
+    assert (mark["generation"], mark["state"], mark["items"], mark["top_k"]) == ("g0001", "complete", 4, 2)
+    near = ask("nearest", item_id="a", limit=2)
+    assert [(row["item_id"], row["corpus"]) for row in near] == [("d", "ads"), ("b", "organic")]
+    assert [row["score"] for row in near] == pytest.approx([0.96, 0.8], abs=1e-5)
+    around = ask("neighbour_weights", item_id="a")
+    assert [(row["item_id"], row["weight"], row["shared_contexts"]) for row in around] == [
+        ("b", 0.75, 2),
+        ("e", 0.25, 1),
+    ]
+    first, second = ask("related", item_id="a")
+    assert (first["item_id"], first["score"], first["contexts"], first["via_neighbours"]) == ("d", 0.96, [], ["b"])
+    assert (second["item_id"], second["contexts"], second["users"]) == ("b", ["c1", "c3"], [])
+    assert [(row["rank"], len(row["evidence"])) for row in ask("related_paths", item_id="a")] == [(1, 0), (2, 2)]
+    assert ask("related", item_id="z") == ask("nearest", item_id="z") == []
 
 
 @pytest.mark.graph

@@ -12,6 +12,7 @@ from engine.client import (
     forgetting,
     indexes,
     inspect,
+    inspection,
     models,
     operations,
     questions,
@@ -26,7 +27,20 @@ from engine.settings import Settings
 
 @pytest.mark.parametrize(
     "module",
-    [writes, models, refreshing, forgetting, upkeep, indexes, scheduling, questions, operations, shadow, inspect],
+    [
+        writes,
+        models,
+        refreshing,
+        forgetting,
+        upkeep,
+        indexes,
+        scheduling,
+        questions,
+        operations,
+        shadow,
+        inspect,
+        inspection,
+    ],
 )
 def test_engine_lists_every_call_of_the_clients_modules(module):
     own = {name: call for name, call in vars(module).items() if getattr(call, "__module__", "") == module.__name__}
