@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from engine.errors import ConfigError
@@ -18,7 +18,8 @@ def parts_of(model: str, defaults: Any, values: Mapping[str, Any]) -> dict[str, 
 
     Args:
         model: its name, for messages.
-        defaults: a dataclass of dataclasses, the parts; no two of them have a setting of one name.
+        defaults: a dataclass of dataclasses, the parts; no two of them have a setting of one name. What is a dataclass
+            within a part is no setting: make it a part of its own.
         values: setting -> value.
 
     Returns:
@@ -28,7 +29,12 @@ def parts_of(model: str, defaults: Any, values: Mapping[str, Any]) -> dict[str, 
         ConfigError: an unknown name, a value of the wrong type or out of range.
     """
     parts = {part.name: getattr(defaults, part.name) for part in fields(defaults)}
-    owner = {f.name: (name, f) for name, part in parts.items() for f in fields(part) if f.name not in NOT_SETTINGS}
+    owner = {
+        known.name: (name, known)
+        for name, part in parts.items()
+        for known in fields(part)
+        if known.name not in NOT_SETTINGS and not is_dataclass(getattr(part, known.name))
+    }
     changes: dict[str, dict[str, Any]] = {name: {} for name in parts}
     for name, value in values.items():
         if name not in owner:

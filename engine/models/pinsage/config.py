@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from engine.errors import ConfigError
 from engine.features.config import FeatureConfig
+from engine.models.flat_settings import parts_of
 from engine.sampling.config import WalkConfig
 from engine.training.config import LoopConfig
 
@@ -112,30 +113,9 @@ class PinSageSettings:
         Raises:
             ConfigError: an unknown name, a value of the wrong type or out of range.
         """
-        parts: dict[str, dict[str, Any]] = {"network": {}, "walk": {}, "training": {}, "loop": {}, "features": {}}
-        kinds = {
-            "network": PinSageConfig,
-            "walk": WalkConfig,
-            "training": PinSageTraining,
-            "loop": LoopConfig,
-            "features": FeatureConfig,
-        }
-        owner = {f.name: (part, f) for part, kind in kinds.items() for f in fields(kind) if f.name not in _NOT_SETTINGS}
-        for name, value in values.items():
-            if name not in owner:
-                raise ConfigError(f"pinsage: unknown setting {name!r}", hint=f"Known: {', '.join(sorted(owner))}.")
-            part, known = owner[name]
-            wanted = _TYPES.get(str(known.type), (str,))
-            if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-                raise ConfigError(f"pinsage: {name} must be {known.type}, not {value!r}")
-            parts[part][name] = value
-        walk = {**asdict(PinSageConfig().walk), **parts["walk"]}
-        return PinSageSettings(
-            network=PinSageConfig(**parts["network"], walk=WalkConfig(**walk)),
-            training=PinSageTraining(**parts["training"]),
-            loop=LoopConfig(**parts["loop"]),
-            features=FeatureConfig(**parts["features"]),
-        )
+        parts = parts_of("pinsage", _Parts(), values)
+        network = replace(parts.pop("network"), walk=parts.pop("walk"))
+        return PinSageSettings(network=network, **parts)
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> PinSageSettings:
@@ -149,6 +129,8 @@ class PinSageSettings:
         )
 
 
-_NOT_SETTINGS = ("walk", "seed")
-"""A part of its own; and the seed, which the data brings."""
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+@dataclass(frozen=True, slots=True)
+class _Parts(PinSageSettings):
+    """The same with the walks beside the network, where settings are given by name."""
+
+    walk: WalkConfig = field(default_factory=lambda: PinSageConfig().walk)
