@@ -26,16 +26,18 @@ class Difference:
 def differences(one: Sequence[Mapping[str, Values]], other: Sequence[Mapping[str, Values]]) -> dict[str, Difference]:
     """Paired bootstrap: units are resampled within each seed, the same for both (Efron and Tibshirani, 1993, chapter 16).
 
+    Seeds with as many units draw alike: where a split has files, they are the same units, and more seeds say nothing new of
+    them. Where each seed has units of its own, drawing alike changes nothing.
+
     Args:
         one, other: for each seed the metrics of the two methods, aligned.
     """
     names = list(one[0])
     drawn = np.zeros((len(names), RESAMPLES))
     gain = np.zeros(len(names))
-    generator = np.random.default_rng(0)
     for mine, theirs in zip(one, other, strict=True):
         stacked = np.stack([values[name].each for values in (mine, theirs) for name in names])
-        means = _resampled(stacked, generator)
+        means = _resampled(stacked, np.random.default_rng(stacked.shape[1]))
         for at, name in enumerate(names):
             finish = mine[name].finish
             drawn[at] += finish(means[at]) - finish(means[len(names) + at])

@@ -203,6 +203,18 @@ def test_the_bootstrap_agrees_with_the_normal_interval():
     assert found.high == pytest.approx(gain.mean() + 1.96 * error, abs=0.2 * error)
 
 
+def test_more_seeds_on_the_same_pairs_make_a_difference_no_surer():
+    random = np.random.default_rng(0)
+    walks = Standing(random.integers(0, 40, 500), np.ones(500, np.int64))
+    mine = Standing(np.maximum(walks.better - random.integers(-3, 5, 500), 0), walks.tied)
+    once = summary_of(run_of("walks", 0, walks), run_of("mine", 0, mine))
+    often = summary_of(
+        *(run_of(name, s, stood) for s in range(4) for name, stood in (("walks", walks), ("mine", mine)))
+    )
+    one, other = (summary.versus["mine"]["warm"]["mrr"] for summary in (once, often))
+    assert (other.low, other.high) == pytest.approx((one.low, one.high))
+
+
 def test_every_method_names_itself_and_comes_after_its_parts():
     assert [method.name for method in METHODS.values()] == list(METHODS)
     ordered = with_parts(["blend", "walks", "blend-walks-content"])
