@@ -70,12 +70,15 @@ def read_parts(
 def held_out(data: UserItemData) -> tuple[UserItemData, UserItemEdges]:
     """What to fit parts on while weights are learned, and the edges to learn them on.
 
-    The data's validation edges where it has any; else a share drawn by the seed, never a user's only edge.
+    The data's validation edges where it has any; else a share drawn by the seed, never a user's only edge. A working folder
+    is one of its own, since checkpoints of this fit are not those of the fit on all edges.
 
     Raises:
         TrainingError: there is no edge to spare.
     """
     none = UserItemEdges.empty()
+    if data.workdir is not None:
+        data = replace(data, workdir=data.workdir / "weights")
     if len(data.valid):
         return replace(data, valid=none), data.valid
     train = data.train

@@ -12,6 +12,7 @@ import torch
 
 from engine.errors import ConfigError, CorruptFileError, DataError, InputError
 from engine.graph.snapshot_csr import relation
+from engine.models.ensemble.rating import Stacking
 from engine.models.gcmc.config import GcmcConfig, GcmcSettings
 from engine.models.gcmc.fields import fit_fields
 from engine.models.gcmc.graph import messages, rating_graph
@@ -236,6 +237,13 @@ def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, mon
     assert len(steps) == 8 + 7
     wanted = pairs(data, *every_pair(12, 10))
     assert (again.predict(*wanted) == whole.predict(*wanted)).all()
+
+
+def test_a_stack_keeps_the_checkpoints_of_its_two_fits_apart(tmp_path: Path):
+    data = tiny(workdir=tmp_path / "work")
+    for _ in range(2):  # the second goes on from both
+        Stacking(parts="bias,gcmc", gcmc={**SMALL, "epochs": 3}).fit(data)
+    assert len(list((tmp_path / "work").rglob("checkpoints"))) == 2
 
 
 def test_wrong_ratings_fields_levels_and_settings_are_named():
