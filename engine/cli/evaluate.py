@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from engine.evaluation.run import EvaluationReport
 
 PROTOCOLS = (
     "rating", "full-ranking", "sampled-ranking", "leave-last-out", "cold-users", "cold-items", "related"
@@ -35,10 +30,10 @@ def protocols() -> None:
     """List the protocols: what each asks, where it comes from."""
     from engine.evaluation.protocols import PROTOCOLS as known
 
-    width = max(map(len, known))
     for protocol in known.values():
-        print(f"{protocol.name:{width}}  {protocol.about}")
-        print(f"{'':{width}}  {protocol.source}")
+        print(f"{protocol.name}: {protocol.about}")
+        for what in ("data", "split", "candidates", "metric", "source"):
+            print(f"    {what}: {getattr(protocol, what)}")
 
 
 def methods() -> None:
@@ -70,6 +65,7 @@ def _command(protocol: str) -> Callable[..., None]:
         html: Annotated[Path | None, typer.Option(help="Write a report with plots here.")] = None,
         against: Annotated[str, typer.Option(help="Compare the others with this method.")] = "",
     ) -> None:
+        from engine.cli.evaluate_tables import show
         from engine.evaluation.config import read_configs
         from engine.evaluation.run import evaluate
 
@@ -84,7 +80,7 @@ def _command(protocol: str) -> Callable[..., None]:
             config=read_configs(config or []),
             baseline=against,
         )
-        _show(report)
+        show(report)
         if html is not None:
             from engine.evaluation.report import write_html
 
@@ -94,28 +90,6 @@ def _command(protocol: str) -> Callable[..., None]:
     return run
 
 
-def _show(report: EvaluationReport) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(_table(report))
-    if report.protocol.old:
-        console.print("Sampled candidates: kept so that figures can stand beside old tables; prefer full-ranking.")
-    for seed, facts in sorted(report.splits.items()):
-        console.print(
-            f"seed {seed}: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in facts.items())
-        )
-    for method, parts in report.summary.versus.items():
-        for part, metrics in parts.items():
-            name, found = next(iter(metrics.items()))
-            console.print(
-                f"{method} - {report.summary.baseline}, {part} {name}: {found.mean:+.4f} "
-                f"(95% of resamples: {found.low:+.4f} to {found.high:+.4f})"
-            )
-    if report.path is not None:
-        console.print(f"Results, each answer and the settings: {report.path}")
-
-
 def _numbers(text: str) -> list[int]:
     from engine.errors import InputError
 
@@ -123,30 +97,3 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise InputError(f"--ks takes whole numbers with commas between, not {text!r}") from error
-
-
-def _table(report: EvaluationReport) -> Table:
-    from rich.table import Table
-
-    summary, parts = report.summary, report.summary.parts()
-    about = f"{report.protocol.name} on {report.data}: mean over seeds ± standard deviation"
-    table = Table(title=about, title_justify="left")
-    table.add_column("method")
-    table.add_column("seeds", justify="right")
-    for part in parts:
-        for metric in summary.metrics:
-            table.add_column(f"{part}\n{metric}", justify="right", no_wrap=True)
-    beyond = list(next(iter(summary.beyond.values()), {}))
-    for name in beyond:
-        table.add_column(f"lists\n{name}", justify="right", no_wrap=True)
-    for method, figures in summary.figures.items():
-        cells = []
-        for part in parts:
-            for metric in summary.metrics:
-                figure = figures[part][metric] if part in figures else None
-                cells.append("-" if figure is None else f"{figure.mean:.4f}±{figure.deviation:.4f}")
-        listed = summary.beyond.get(method, {})
-        cells += [f"{listed[name].mean:.3f}" if name in listed else "-" for name in beyond]
-        count = max(len(next(iter(its.values())).seeds) for its in figures.values())
-        table.add_row(method, str(count), *cells)
-    return table

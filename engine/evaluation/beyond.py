@@ -15,6 +15,8 @@ from scipy.sparse import csr_array
 from engine.compiled import compiled
 from engine.types import FloatArray, IndexArray
 
+FIGURES = ("coverage", "gini", "popularity", "novelty", "diversity")
+
 
 def beyond_accuracy(lists: IndexArray, seen: csr_array) -> dict[str, float]:
     """The five figures.
@@ -27,7 +29,7 @@ def beyond_accuracy(lists: IndexArray, seen: csr_array) -> dict[str, float]:
     popularity = np.bincount(seen.indices, minlength=items).astype(np.float64)
     listed = lists[lists >= 0]
     if not len(listed):
-        return dict.fromkeys(("coverage", "gini", "popularity", "novelty", "diversity"), 0.0)
+        return dict.fromkeys(FIGURES, 0.0)
     counts = np.sort(np.bincount(listed, minlength=items))
     place = np.arange(1, items + 1)
     by_item = seen.T.tocsr()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.evaluation.beyond import FIGURES
 from engine.evaluation.outcome import LOWER_IS_BETTER, Outcome
 from engine.evaluation.pictures import (
     cut_off_curves,
@@ -80,7 +81,7 @@ def render(report: EvaluationReport) -> str:
     return environment.get_template(TEMPLATE).render(
         report=report,
         parts=[_part(report, name) for name in report.summary.parts()],
-        listed=list(next(iter(report.summary.beyond.values()), {})),
+        listed=FIGURES if report.summary.beyond else (),
         configs={run.method: run.config for run in report.runs},
     )
 

@@ -17,6 +17,8 @@ from engine.evaluation.outcome import Outcome, pack_outcome, unpack_outcome
 from engine.files import write_json
 
 FORMAT = 2
+PARTS = ("test", "warm", "cold", "all", "among-cold", "sampled")
+"""Parts of all protocols, in the order of tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Run:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Run:
-        outcomes = {part: unpack_outcome(packed) for part, packed in values["outcomes"].items()}
+        outcomes = {part: unpack_outcome(packed) for part, packed in sorted(values["outcomes"].items(), key=_place)}
         return Run(**{**values, "outcomes": outcomes})
 
 
@@ -125,3 +127,7 @@ class ResultsFile:
             write_json(
                 self.path, {"format": FORMAT, "subject": self.subject, "splits": self.splits, "runs": runs, **summary}
             )
+
+
+def _place(item: tuple[str, Any]) -> int:
+    return PARTS.index(item[0]) if item[0] in PARTS else len(PARTS)

@@ -10,19 +10,20 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.datasets.folder import DatasetFolder
-from engine.errors import InputError, TrainingError
+from engine.errors import CorruptFileError, InputError, TrainingError
 from engine.evaluation.config import EvaluationConfig
 from engine.evaluation.numbers import read_numbers
 from engine.evaluation.outcome import LOWER_IS_BETTER, metric_names, metric_values
 from engine.evaluation.protocols import find_protocol
 from engine.evaluation.user_split import UserItemSplit, tuning_split
 from engine.evaluation.user_task import UserTask
-from engine.files import atomic_file
+from engine.files import atomic_file, write_json
+from engine.hashing import digest
 from engine.models.methods import Settings
 from engine.models.user_methods import OneOf, Range, find_user_method
 from engine.progress import progress
@@ -68,11 +69,14 @@ def tune(
     seed: int = 0,
     config: EvaluationConfig | None = None,
 ) -> TuneReport:
-    """Try settings until the time is over; what is best so far is in `out` at any time.
+    """Try settings until the time is over; what is best so far is in `out` at any time, and all trials are beside it.
+
+    The same call goes on from the trials that are there already; trials of another search are left behind.
 
     Args:
         protocol: whose split, question and metric are used.
-        minutes: no trial is begun that would, by the longest so far, end later; the first two are run in any case.
+        minutes: no trial is begun that would, by the longest so far, end later; the first two are run in any case. Trials
+            of earlier calls take none of it.
         out: a TOML file that `engine evaluate --config` reads.
         split: as in `evaluate`.
         trials: at most so many.
@@ -101,45 +105,112 @@ def tune(
     numbers = read_numbers(asked.numbers, dict(start.numbers))
     task = UserTask(asked, DatasetFolder.open(folder), numbers, split)
     task.check([method])
-    search = _Search(task, method, tuning_split(task.split(seed), numbers.valid_share), chosen, start, out)
+    kept = (
+        None
+        if out is None
+        else KeptTrials.open(
+            out.with_suffix(".trials.json"),
+            digest([folder.resolve(), method, protocol, task.split_name, numbers, start.sections, seed, chosen]),
+        )
+    )
+    search = _Search(task, method, tuning_split(task.split(seed), numbers.valid_share), chosen, start, out, kept)
     search.run(minutes * 60, trials, seed)
     if search.best is None:
         raise TrainingError(f"no settings of {method} could be trained on this data")
     return TuneReport(method, chosen, tuple(search.trials), search.best)
 
 
+@dataclass(slots=True)
+class KeptTrials:
+    """The trials of one search, kept in a file.
+
+    Attributes:
+        path: the file.
+        search: digest of what makes two searches the same.
+        trials: in order.
+    """
+
+    path: Path
+    search: str
+    trials: list[Trial] = field(default_factory=list)
+
+    @staticmethod
+    def open(path: Path, search: str) -> KeptTrials:
+        """Read the trials of this search; none where the file is missing or of another search.
+
+        Raises:
+            CorruptFileError: it is there and holds no trials.
+        """
+        if not path.exists():
+            return KeptTrials(path, search)
+        try:
+            found = json.loads(path.read_text())
+            trials = [Trial(**trial) for trial in found["trials"]] if found["search"] == search else []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(
+                f"{path} holds no trials ({type(error).__name__}: {error})", hint="Delete it, or choose another --out."
+            ) from error
+        return KeptTrials(path, search, trials)
+
+    def add(self, trial: Trial) -> None:
+        """Keep one more.
+
+        Raises:
+            DiskFullError: no space left; the file is as it was.
+        """
+        self.trials.append(trial)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"search": self.search, "trials": [asdict(one) for one in self.trials]})
+
+
 class _Search:
     def __init__(
-        self, task: UserTask, method: str, split: UserItemSplit, metric: str, start: EvaluationConfig, out: Path | None
+        self,
+        task: UserTask,
+        method: str,
+        split: UserItemSplit,
+        metric: str,
+        start: EvaluationConfig,
+        out: Path | None,
+        kept: KeptTrials | None,
     ) -> None:
         self.task, self.method, self.split, self.metric, self.start, self.out = task, method, split, metric, start, out
         self.lower = metric in LOWER_IS_BETTER
-        self.trials: list[Trial] = []
+        self.kept = kept
+        self.trials: list[Trial] = [] if kept is None else list(kept.trials)
         self.best: Trial | None = None
+        for trial in self.trials:
+            if self.better(trial):
+                self.best = trial
 
     def run(self, budget_s: float, most: int | None, seed: int) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            direction="minimize" if self.lower else "maximize", sampler=optuna.samplers.TPESampler(seed=seed)
-        )
-        started = time.monotonic()
+        # A search that goes on must not draw again what it drew first.
+        sampler = optuna.samplers.TPESampler(seed=seed + len(self.trials))
+        study = optuna.create_study(direction="minimize" if self.lower else "maximize", sampler=sampler)
+        ranges = {name: _distribution(of) for name, of in find_user_method(self.method).space.items()}
+        for trial in self.trials:
+            if trial.settings and trial.value is not None:
+                study.add_trial(
+                    optuna.trial.create_trial(params=dict(trial.settings), distributions=ranges, value=trial.value)
+                )
+        started, before = time.monotonic(), len(self.trials)
         with progress(f"Tuning {self.method}", most) as advance:
-            self.attempt({})
-            advance(1)
+            advance(before)
             while most is None or len(self.trials) < most:
-                longest = max(trial.took_s for trial in self.trials) if len(self.trials) > 1 else 0.0
+                longest = max((trial.took_s for trial in self.trials[1:]), default=0.0)
                 if time.monotonic() - started + longest > budget_s and len(self.trials) > 1:
                     break
-                trial = study.ask()
-                value = self.attempt({name: _suggest(trial, name, of) for name, of in self.space().items()})
-                state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
-                study.tell(trial, value, state=state)
+                if not self.trials:
+                    self.attempt({})
+                else:
+                    asked = study.ask(ranges)
+                    value = self.attempt(asked.params)
+                    state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
+                    study.tell(asked, value, state=state)
                 advance(1)
-
-    def space(self) -> Mapping[str, Range | OneOf]:
-        return find_user_method(self.method).space
 
     def attempt(self, settings: Settings) -> float | None:
         """Fit and ask; a choice that cannot be trained has no value."""
@@ -159,14 +230,18 @@ class _Search:
             log.info("trial %d, %s: %s %.5f", len(self.trials), dict(settings), self.metric, value)
         trial = Trial(dict(settings), value, time.perf_counter() - started)
         self.trials.append(trial)
-        if value is not None and (self.best is None or self.better(value)):
+        if self.better(trial):
             self.best = trial
             self.write(configured)
+        if self.kept is not None:
+            self.kept.add(trial)
         return value
 
-    def better(self, value: float) -> bool:
-        before = self.best.value if self.best is not None else None
-        return before is None or (value < before if self.lower else value > before)
+    def better(self, trial: Trial) -> bool:
+        """Than the best so far."""
+        if trial.value is None or self.best is None or self.best.value is None:
+            return trial.value is not None
+        return trial.value < self.best.value if self.lower else trial.value > self.best.value
 
     def write(self, configured: Settings) -> None:
         if self.out is None or self.best is None:
@@ -182,9 +257,11 @@ class _Search:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _suggest(trial: Any, name: str, of: Range | OneOf) -> Any:
+def _distribution(of: Range | OneOf) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     if isinstance(of, OneOf):
-        return trial.suggest_categorical(name, of.values)
+        return CategoricalDistribution(of.values)
     if of.whole:
-        return trial.suggest_int(name, int(of.low), int(of.high), log=of.log)
-    return trial.suggest_float(name, of.low, of.high, log=of.log)
+        return IntDistribution(int(of.low), int(of.high), log=of.log)
+    return FloatDistribution(of.low, of.high, log=of.log)

@@ -84,6 +84,7 @@ def test_what_the_file_holds_is_not_run_again(tmp_path: Path, counting: type[Cou
     whole = evaluate("related", tmp_path / "set", ["counting"], seeds=3, json_path=path)
     assert counting.fits == [0, 1, 2]
     again = evaluate("related", tmp_path / "set", ["counting", "walks"], seeds=3, ks=(10, 100, 500), json_path=path)
+    assert again.summary.parts() == whole.summary.parts() == ["warm", "cold"]
     assert counting.fits == [0, 1, 2]
     assert again.summary.figures["counting"] == whole.summary.figures["counting"]
     direct = evaluate("related", tmp_path / "set", ["counting"], seeds=3)

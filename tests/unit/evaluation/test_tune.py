@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from people import tastes
 
-from engine.errors import DataError, InputError, TrainingError, UnknownNameError
+from engine.errors import CorruptFileError, DataError, InputError, TrainingError, UnknownNameError
 from engine.evaluation.config import EvaluationConfig, read_config
 from engine.evaluation.run import evaluate
 from engine.evaluation.tune import tune
@@ -80,6 +80,28 @@ def test_test_edges_are_neither_shown_nor_asked_for(folder: Path, dial: type[Dia
 
 def test_a_search_ends_with_its_time(folder: Path, dial: type[Dial]):
     assert len(tune("dial", folder, "full-ranking", minutes=1e-9).trials) == 2
+
+
+def test_a_search_goes_on_where_it_was_stopped(tmp_path: Path, folder: Path, dial: type[Dial]):
+    out = tmp_path / "found.toml"
+
+    def stop(self: Dial, data: Any) -> None:
+        raise KeyboardInterrupt
+
+    first = tune("dial", folder, "rating", minutes=5, trials=4, out=out)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Dial, "fit", stop)
+        tune("dial", folder, "rating", minutes=5, trials=8, out=out)
+    dial.shown.clear()
+    whole = tune("dial", folder, "rating", minutes=5, trials=8, out=out)
+    assert whole.trials[:4] == first.trials
+    assert len(dial.shown) == sum(trial.value is not None for trial in whole.trials[4:])
+    assert len({str(trial.settings) for trial in whole.trials}) == 8
+    other = tune("dial", folder, "rating", minutes=5, trials=2, out=out, seed=1)
+    assert len(other.trials) == 2
+    out.with_suffix(".trials.json").write_text("{}")
+    with pytest.raises(CorruptFileError, match="holds no trials"):
+        tune("dial", folder, "rating", minutes=5, trials=2, out=out)
 
 
 def test_what_cannot_be_searched_is_named(folder: Path, dial: type[Dial]):

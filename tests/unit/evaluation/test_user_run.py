@@ -67,6 +67,7 @@ def test_sampled_ranking_is_easier_and_marked_as_old(folder: Path):
 def test_the_last_item_is_asked_for_among_all_and_among_sampled(folder: Path):
     report = evaluate("leave-last-out", folder, RANKING, seeds=1)
     assert report.splits[0]["test_edges"] == 60
+    assert report.summary.parts() == ["all", "sampled"]
     for method in RANKING:
         assert mean(report, method, "hit@10", "sampled") >= mean(report, method, "hit@10", "all")
 
