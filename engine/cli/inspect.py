@@ -74,13 +74,16 @@ def drop(as_json: AsJson = False) -> None:
         removed = engine.drop_inspection()
     if as_json:
         print(json.dumps({"items": removed}))
-    else:
+    elif removed:
         print(f"removed from the graph: {removed:,} items with what hung on them, the vector index and the constraint")
+    else:
+        print("nothing of it is in the graph")
 
 
 def _line(shown: Inspection) -> str:
     at = shown.began_at if shown.ended_at is None else shown.ended_at
+    written = f", {shown.written:,} embeddings written so far" if shown.state == "writing" else ""
     return (
-        f"{shown.generation}: {_STATES.get(shown.state, shown.state)} ({at:%Y-%m-%d %H:%M:%S} UTC)\n"
+        f"{shown.generation}: {_STATES.get(shown.state, shown.state)} ({at:%Y-%m-%d %H:%M:%S} UTC){written}\n"
         f"{shown.items:,} items, embeddings {shown.dim} wide, {shown.top_k} related items each, watermark {shown.watermark}"
     )

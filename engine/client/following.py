@@ -25,9 +25,12 @@ def follow_flip(engine: Engine) -> None:
     from engine.registry import Job
 
     engine.opened.look_again()
-    flags = engine.registry.flags
     try:
-        if flags.get(KEPT) is None or flags.get(PAUSED + Job.INSPECT) is not None:
+        flags = engine.registry.flags
+        kept = flags.get(KEPT)
+        if kept is None or kept.get("generation") == engine.registry.generations.serving_id():
+            return
+        if flags.get(PAUSED + Job.INSPECT) is not None:
             return
         if scheduler_status(engine.registry, engine.settings.scheduler).leader is not None:
             ask(engine.registry, Job.INSPECT, CAUSE)
@@ -35,3 +38,5 @@ def follow_flip(engine: Engine) -> None:
             engine.keep_inspection(cause=CAUSE)
     except EngineError as error:
         log.warning("the graph does not show what serves yet: %s", error.message)
+    except KeyboardInterrupt:
+        log.warning("interrupted: the graph does not show what serves yet; `engine inspect publish` goes on")

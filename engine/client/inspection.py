@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.refresh.inspection import PublishedInspection
 
 KEPT = "inspection"
-"""The flag; its value is what `publish_inspection` was given."""
+"""The flag; its value holds `top_k` and, once all of it is there, the `generation` that is shown."""
 TOP_K = 10
 _TTL_S, _WAIT_S = 10.0, 15.0
 """A process that was killed is overtaken within the wait."""
@@ -49,13 +49,14 @@ def publish_inspection(engine: Engine, *, top_k: int | None = None, cause: str =
         registry.runs.record(Job.INSPECT, cause, token=held.token) as told,
     ):
         registry.flags.set(KEPT, {"top_k": check_k(top_k)})
-        while True:
+        while True:  # what serves may change meanwhile
             built_at = registry.generations.get(view.origin.generation).created_at.isoformat()
             done = publish_inspection(graph, mapping, view, built_at, top_k=top_k)
             told.generation, told.timings["publish"] = done.generation, done.seconds
             told.counts = {"items": done.items, "embeddings": done.embeddings, "linked": done.linked}
             latest = serving_view(registry, view)
             if latest is view:
+                registry.flags.set(KEPT, {"top_k": top_k, "generation": done.generation})
                 return done
             view = latest
 

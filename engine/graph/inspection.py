@@ -41,6 +41,7 @@ class Inspection:
     Attributes:
         state: "complete", "writing" (or a process died while it wrote), or "dropping".
         items: inspection nodes that are there.
+        written: embeddings that the publishing has written so far.
         top_k: related items of each.
         dim: width of the embeddings.
         began_at, ended_at: of the last publishing; no end while it goes on.
@@ -51,6 +52,7 @@ class Inspection:
     state: str
     watermark: int
     items: int
+    written: int
     top_k: int
     dim: int
     began_at: datetime
@@ -195,15 +197,14 @@ def drop_inspection(graph: Graph) -> int:
     graph.write(_text("publish/dropping"))
     graph.auto_commit(_text("publish/drop_vector_index"))
     links, items = (graph.read(_text(f"publish/{what}"))[0]["count"] for what in ("count_links", "count_items"))
-    removed = 0
-    with progress("Removing what was published", links + items) as advance:
-        for name, most in (("publish/drop_links", DROPPED_LINKS), ("publish/drop_items", DROPPED_ITEMS)):
-            while gone := graph.write(_text(name), {"most": most})[0]["removed"]:
-                advance(gone)
-                removed += gone if name == "publish/drop_items" else 0
+    if links + items:
+        with progress("Removing what was published", links + items) as advance:
+            for name, most in (("publish/drop_links", DROPPED_LINKS), ("publish/drop_items", DROPPED_ITEMS)):
+                while gone := graph.write(_text(name), {"most": most})[0]["removed"]:
+                    advance(gone)
     graph.auto_commit(_text("publish/drop_item_constraint"))
     graph.write(_text("publish/drop_mark"))
-    return removed
+    return int(items)
 
 
 def forget_inspected(run: Run, ids: Iterable[str]) -> int:

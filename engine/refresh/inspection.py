@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from engine.errors import InputError
 from engine.graph.connection import Graph
 from engine.graph.inspection import InspectionWriter
 from engine.index.protocol import check_k
-from engine.progress import progress
+from engine.progress import Advance, progress
 from engine.refresh.inspection_diff import HANDLES_A_READ, NO_FLOOR, Around, Difference, Shown
 from engine.serving.view import View
 from engine.settings import GraphMapping
@@ -141,7 +142,7 @@ class _Work:
     def write_items(self) -> None:
         """Write the embeddings that differ, and take the digests of what else is touched."""
         changed, handle = np.flatnonzero(self.difference.changed), self.shown.handle
-        with progress("Publishing embeddings", len(changed)) as advance:
+        with _showing("Publishing embeddings", len(changed)) as advance:
             for part in _parts(changed, ITEMS_A_WRITE):
                 columns = part.tolist(), self.view.items.ids.take(part), self.view.vectors[part].tolist()
                 told = [{"row": row, "id": name, "vector": vector} for row, name, vector in zip(*columns, strict=True)]
@@ -162,7 +163,7 @@ class _Work:
         """Write neighbours and related items of what is touched; how many of each."""
         rows = np.flatnonzero(self.difference.touched & (self.shown.handle >= 0))
         neighbours = related = 0
-        with progress("Publishing neighbours", len(rows)) as advance:
+        with _showing("Publishing neighbours", len(rows)) as advance:
             for part in _parts(rows, LINKS_A_WRITE):
                 near, like = self.writer.write_links(list(self._links(part)))
                 neighbours, related = neighbours + near, related + like
@@ -191,6 +192,16 @@ class _Work:
             "scores": scores[like].tolist(),
             "floor": float(scores[-1]) if int(like.sum()) == self.top_k else NO_FLOOR,
         }
+
+
+@contextmanager
+def _showing(what: str, total: int) -> Iterator[Advance]:
+    """Progress, where there is anything to do: most flips change little or nothing."""
+    if not total:
+        yield lambda done: None
+        return
+    with progress(what, total) as advance:
+        yield advance
 
 
 def _parts(values: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:

@@ -222,6 +222,8 @@ def test_a_publishing_that_is_killed_says_so_and_the_next_run_completes_it(engin
             status = engine.inspection_status()
             assert status is not None
             assert status.state == "writing"
+            if step == "write_items 3":
+                assert status.written == 21
             assert engine.publish_inspection(top_k=TOP_K).generation == status.generation
             assert_shows_what_serves(engine)
             assert [run.outcome for run in engine.registry.runs.list(Job.INSPECT)][:2] == [Outcome.DONE, Outcome.LOST]
@@ -273,6 +275,10 @@ def test_a_scheduler_that_leads_is_asked_to_follow_and_its_job_does(engine: Engi
         assert status is not None
         assert status.generation == "g0001"
     job("another generation serves")
+    assert engine.registry.flags.clear(ASKED + Job.INSPECT)
+    with engine.registry.leases.hold(LEASE):
+        assert engine.refresh().generation is None
+        assert engine.registry.flags.get(ASKED + Job.INSPECT) is None
     assert_shows_what_serves(engine)
     last = engine.registry.runs.last(Job.INSPECT)
     job("schedule")
@@ -333,4 +339,5 @@ def test_the_commands_say_what_they_did(engine: Engine, settings: Settings, monk
     assert "3 related items each" in ask("inspect", "status")
     assert '"state": "complete"' in ask("inspect", "status", "--json")
     assert '"linked": 0' in ask("inspect", "publish", "--json")
-    assert "40 items" in ask("inspect", "drop")
+    assert "removed from the graph: 40 items" in ask("inspect", "drop")
+    assert ask("inspect", "drop") == "nothing of it is in the graph\n"
