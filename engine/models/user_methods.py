@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -194,6 +195,22 @@ def _load_ensemble(name: str) -> Callable[[Path, UserItemData], Any]:
     return load
 
 
+def _lightgcn(settings: Settings) -> Any:
+    from engine.models.lightgcn.scorer import LightGcnScorer
+
+    return LightGcnScorer.from_settings(settings)
+
+
+def _made(module: str, kind: str) -> Callable[[Settings], Any]:
+    """Make a class by its settings; its module is imported when it is asked for."""
+    return lambda settings: built(getattr(import_module(f"engine.models.{module}"), kind), settings)
+
+
+def _read(module: str, kind: str) -> Callable[[Path, UserItemData], Any]:
+    """The `load` of such a class."""
+    return lambda folder, data: getattr(import_module(f"engine.models.{module}"), kind).load(folder, data)
+
+
 _GCMC_SPACE: Mapping[str, Range | OneOf] = {
     "epochs": Range(100, 3000, log=True, whole=True),
     "dropout": Range(0.3, 0.8),
@@ -224,6 +241,39 @@ _KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
     "shrink": Range(0.1, 1000, log=True),
     "damping": Range(0.01, 10, log=True),
 }
+_FILTER_SPACE: dict[str, Range | OneOf] = {
+    "components": Range(32, 1024, log=True, whole=True),
+    "ideal": Range(0.05, 2, log=True),
+    "power": Range(0, 2),
+    "sharpen": Range(0, 1),
+}
+_ALS_SPACE: dict[str, Range | OneOf] = {
+    "dim": Range(32, 512, log=True, whole=True),
+    "epochs": Range(5, 30, whole=True),
+    "unobserved": Range(0.005, 1, log=True),
+    "ridge": Range(0.0005, 0.3, log=True),
+    "frequency": Range(0, 1),
+}
+_BPR_SPACE: dict[str, Range | OneOf] = {
+    "dim": Range(16, 256, log=True, whole=True),
+    "epochs": Range(20, 300, log=True, whole=True),
+    "learning_rate": Range(0.005, 0.2, log=True),
+    "ridge": Range(0.0005, 0.1, log=True),
+}
+_LIGHTGCN_SPACE: dict[str, Range | OneOf] = {
+    "epochs": Range(20, 200, log=True, whole=True),
+    "layers": Range(1, 4, whole=True),
+    "learning_rate": Range(0.003, 0.1, log=True),
+    "temperature": Range(0.05, 0.3, log=True),
+    "user_weight": Range(0, 1),
+}
+_MF_SPACE: dict[str, Range | OneOf] = {
+    "dim": Range(8, 256, log=True, whole=True),
+    "epochs": Range(20, 150, log=True, whole=True),
+    "learning_rate": Range(0.002, 0.03, log=True),
+    "ridge": Range(0.02, 0.3, log=True),
+    "bias_ridge": Range(0.001, 0.3, log=True),
+}
 _LISTED = (
     UserMethod("popularity", "the items that most users have", _RANKING, _popularity),
     UserMethod(
@@ -236,6 +286,46 @@ _LISTED = (
     UserMethod("content", "TF-IDF cosine with the mean of the user's items", _RANKING, _content),
     UserMethod("item-knn", "items like those the user has, shrunk cosine", _RANKING, _item_knn, space=_KNN_SPACE),
     UserMethod("user-knn", "what users like this one have, shrunk cosine", _RANKING, _user_knn, space=_KNN_SPACE),
+    UserMethod(
+        "ease",
+        "a weight between each two items, in closed form",
+        _RANKING,
+        _made("linear.ease", "EaseScorer"),
+        space={"l2": Range(1, 5000, log=True)},
+        load=_read("linear.ease", "EaseScorer"),
+    ),
+    UserMethod(
+        "graph-filter",
+        "filters of the user-item graph, without training (GF-CF, BSPM)",
+        _RANKING,
+        _made("linear.graph_filter", "GraphFilter"),
+        space=_FILTER_SPACE,
+        load=_read("linear.graph_filter", "GraphFilter"),
+    ),
+    UserMethod(
+        "als",
+        "implicit matrix factorisation by least squares",
+        _RANKING,
+        _made("factors.als", "AlsScorer"),
+        space=_ALS_SPACE,
+        load=_read("factors.als", "AlsScorer"),
+    ),
+    UserMethod(
+        "bpr",
+        "matrix factorisation by Bayesian personalised ranking",
+        _RANKING,
+        _made("factors.bpr", "BprScorer"),
+        space=_BPR_SPACE,
+        load=_read("factors.bpr", "BprScorer"),
+    ),
+    UserMethod(
+        "lightgcn",
+        "LightGCN: averages along the user-item graph, trained by a softmax",
+        _RANKING,
+        _lightgcn,
+        space=_LIGHTGCN_SPACE,
+        load=_read("lightgcn.scorer", "LightGcnScorer"),
+    ),
     UserMethod("bias", "mean rating plus damped biases of user and item", _RATING, _bias, space=_BIAS_SPACE),
     UserMethod(
         "item-knn-ratings",
@@ -250,6 +340,14 @@ _LISTED = (
         _RATING,
         _user_knn_ratings,
         space=_KNN_RATINGS_SPACE,
+    ),
+    UserMethod(
+        "mf",
+        "factorised ratings with biases",
+        _RATING,
+        _made("factors.ratings", "BiasedMf"),
+        space=_MF_SPACE,
+        load=_read("factors.ratings", "BiasedMf"),
     ),
     UserMethod("svdpp", "SVD++", _RATING, _svdpp, space=_SVDPP_SPACE, load=_load_svdpp),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),

@@ -1,0 +1,1 @@
+"""Matrix factorisation: a vector a user and a vector an item, for ranking (ALS, BPR) and for ratings (biased MF, SVD++)."""

@@ -1,0 +1,166 @@
+"""ALS for what users have: implicit matrix factorisation by alternating least squares. Knows no server."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from engine.errors import ConfigError, CorruptFileError
+from engine.models.factors.als_kernel import solve_rows
+from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
+from engine.models.user_item import UserItemData
+from engine.models.vectors import VectorAnswers
+from engine.progress import progress
+from engine.types import FloatArray, IndexArray
+
+FOLD_STEPS = 20
+"""Steps of conjugate gradients from zero to the vectors that users are answered by."""
+
+
+@dataclass(frozen=True)
+class AlsSettings:
+    """Raises ConfigError for a value out of range."""
+
+    dim: int = 128
+    """Numbers a vector."""
+    epochs: int = 12
+    """Times that all users and then all items are solved for."""
+    unobserved: float = 0.1
+    """Weight of a user-item pair that is not there, beside 1 for one that is."""
+    ridge: float = 0.03
+    """What holds vectors small."""
+    frequency: float = 1.0
+    """The ridge grows with a node's edges to this power; 0 holds all nodes alike."""
+    steps: int = 3
+    """Steps of conjugate gradients a row and epoch."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "epochs", "steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"als: {name} must be at least 1, not {getattr(self, name)}")
+        if not self.unobserved > 0 or not self.ridge > 0 or self.frequency < 0:
+            raise ConfigError("als: unobserved and ridge must be positive, and frequency not negative")
+
+
+class AlsScorer:
+    """Implicit ALS (Hu, Koren and Volinsky, ICDM'08) with the ridge scaled by how much is known of a node and the weight of
+    what is not there as a setting (Rendle et al., RecSys'22), each row solved by conjugate gradients.
+
+    What is kept is the items' vectors: a user's follows from its items, so a later user is answered as one of training is.
+    """
+
+    name = "als"
+
+    def __init__(
+        self,
+        dim: int = AlsSettings.dim,
+        epochs: int = AlsSettings.epochs,
+        unobserved: float = AlsSettings.unobserved,
+        ridge: float = AlsSettings.ridge,
+        frequency: float = AlsSettings.frequency,
+        steps: int = AlsSettings.steps,
+    ) -> None:
+        self.settings = AlsSettings(dim, epochs, unobserved, ridge, frequency, steps)
+        self._learned: Learned
+        self._answers: VectorAnswers
+
+    @property
+    def user_vectors(self) -> FloatArray:
+        """float32 `[users, d]`; zeros for a user that nothing is known of."""
+        return self._answers.users
+
+    @property
+    def item_vectors(self) -> FloatArray:
+        """float32 `[items, d]`; zeros for an item that nothing is known of."""
+        return self._answers.items
+
+    def fit(self, data: UserItemData) -> None:
+        """Learn from all known edges.
+
+        Raises:
+            TrainingError: there are no edges.
+        """
+        started, settings = time.perf_counter(), self.settings
+        user_degree, item_degree = known_degrees(data)
+        users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
+        edges = learned_edges(data, users, items)
+        turned = edges.T.tocsr()
+        rng = np.random.default_rng(data.seed)
+        scale = 0.1 / np.sqrt(settings.dim)
+        user_vectors = np.zeros((len(users), settings.dim), dtype=np.float32)
+        item_vectors = (rng.standard_normal((len(items), settings.dim)) * scale).astype(np.float32)
+        user_ridge, item_ridge = _ridge(edges, settings), _ridge(turned, settings)
+        threads = torch.get_num_threads()
+        with progress("Factorising", settings.epochs) as advance:
+            for _ in range(settings.epochs):
+                step = (settings.unobserved, settings.steps, threads)
+                solve_rows(edges, user_vectors, item_vectors, user_ridge, *step)
+                solve_rows(turned, item_vectors, user_vectors, item_ridge, *step)
+                advance(1)
+        figures = {"edges": int(edges.nnz), "seconds": time.perf_counter() - started}
+        self._learned = Learned(asdict(settings), {"items": items}, {"items": item_vectors}, figures)
+        self._answers = _answers(self._learned, data)
+
+    def fold_in(self, data: UserItemData) -> AlsScorer:
+        """Answer about later data without training: a user's vector is solved for from the items that it has now, as that of a
+        user of training is; items that came later score -inf."""
+        return _answering(self._learned, data)
+
+    def score(self, users: IndexArray) -> FloatArray:
+        """float32 `[B, N]`; -inf for a user or an item without a training edge."""
+        return self._answers.score(users)
+
+    def report(self) -> dict[str, Any]:
+        """Settings, edges learned from, time."""
+        return {"settings": self._learned.settings, **self._learned.figures}
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        save_learned(folder, self.name, self._learned)
+
+    @staticmethod
+    def load(folder: Path, data: UserItemData) -> AlsScorer:
+        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+        """
+        learned = load_learned(folder, AlsScorer.name)
+        try:
+            return _answering(learned, data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
+
+
+def _answering(learned: Learned, data: UserItemData) -> AlsScorer:
+    found = AlsScorer(**learned.settings)
+    found._learned, found._answers = learned, _answers(learned, data)
+    return found
+
+
+def _answers(learned: Learned, data: UserItemData) -> VectorAnswers:
+    """Solve for each user's vector from its items, by the vectors of the items."""
+    settings, ids = AlsSettings(**learned.settings), learned.ids["items"]
+    items = np.array(learned.arrays["items"], dtype=np.float32)
+    own = held(data, Places.of(ids, data.items))
+    vectors = np.zeros((data.num_users, items.shape[1]), dtype=np.float32)
+    ridge = _ridge(own, settings)
+    solve_rows(own, vectors, items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
+    known = np.diff(own.indptr) > 0
+    return VectorAnswers.of(data, known, vectors, ids, items)
+
+
+def _ridge(edges: csr_array, settings: AlsSettings) -> FloatArray:
+    known = np.diff(edges.indptr) + settings.unobserved * edges.shape[1]
+    return np.asarray(settings.ridge * known**settings.frequency, dtype=np.float32)

@@ -1,0 +1,66 @@
+"""Learned arrays and the ids that they are about, as a sealed folder. Knows no method."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import CorruptFileError
+from engine.files import atomic_folder, open_folder
+
+FORMAT = 1
+FACTS = "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a method learned.
+
+    Attributes:
+        settings: it was made with.
+        ids: what the arrays are about, by the name of the kind of node, in the order of the arrays.
+        arrays: by name.
+        figures: what a report says of the fit.
+    """
+
+    settings: dict[str, Any]
+    ids: Mapping[str, tuple[str, ...]]
+    arrays: Mapping[str, NDArray[Any]]
+    figures: dict[str, Any]
+
+
+def save_learned(folder: Path, kind: str, learned: Learned) -> None:
+    """Write a sealed folder; `folder` must not exist.
+
+    Raises:
+        DiskFullError: no space left; nothing is left behind.
+    """
+    facts = {"settings": learned.settings, "ids": dict(learned.ids), "figures": learned.figures}
+    with atomic_folder(folder, {"kind": kind, "format": FORMAT}) as temporary:
+        for name, values in learned.arrays.items():
+            np.save(temporary / f"{name}.npy", values)
+        (temporary / FACTS).write_text(json.dumps({**facts, "arrays": list(learned.arrays)}), encoding="utf-8")
+
+
+def load_learned(folder: Path, kind: str) -> Learned:
+    """Read what `save_learned` wrote; arrays are mapped, not read.
+
+    Raises:
+        CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+    """
+    manifest = open_folder(folder, what="model")
+    if manifest.get("kind") != kind or manifest.get("format") != FORMAT:
+        raise CorruptFileError(f"model {folder}: not a {kind} of format {FORMAT}")
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        ids = {name: tuple(some) for name, some in facts["ids"].items()}
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in facts["arrays"]}
+        return Learned(dict(facts["settings"]), ids, arrays, dict(facts["figures"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error

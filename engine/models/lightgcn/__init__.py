@@ -1,0 +1,1 @@
+"""LightGCN: embeddings of users and items that are averages along their graph."""

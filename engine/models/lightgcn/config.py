@@ -1,0 +1,77 @@
+"""LightGCN's settings: the network and how it is trained. Knows no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.models.flat_settings import parts_of
+from engine.training.config import LoopConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LightGcnConfig:
+    """The network (He et al., SIGIR'20, section 3.1). Raises ConfigError for a value out of range."""
+
+    dim: int = 64
+    """Numbers an embedding."""
+    layers: int = 3
+    """Steps along the graph; the final embedding is the mean over them and the start."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"lightgcn: {name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LightGcnTraining:
+    """The steps. Raises ConfigError for a value out of range."""
+
+    batch_size: int = 4096
+    """Users a step, each with all its items, so that one pass along the graph serves many edges."""
+    negatives: int = 8192
+    """Items that a step's softmax is over, drawn evenly; 0 takes all."""
+    temperature: float = 0.1
+    """Of the softmax over cosines."""
+    user_weight: float = 1.0
+    """A user counts as much as its number of edges to this power: 1 counts edges alike, 0 users."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.negatives < 0:
+            raise ConfigError("lightgcn: batch_size must be at least 1 and negatives not negative")
+        if not self.temperature > 0 or self.user_weight < 0:
+            raise ConfigError("lightgcn: temperature must be positive and user_weight not negative")
+
+
+def _loop() -> LoopConfig:
+    return LoopConfig(epochs=60, learning_rate=0.03, decay=0.95, average=0.9, check_every=10)
+
+
+@dataclass(frozen=True, slots=True)
+class LightGcnSettings:
+    """Everything that a trained LightGCN depends on but the data and the seed."""
+
+    network: LightGcnConfig = field(default_factory=LightGcnConfig)
+    training: LightGcnTraining = field(default_factory=LightGcnTraining)
+    loop: LoopConfig = field(default_factory=_loop)
+
+    @staticmethod
+    def from_flat(values: Mapping[str, Any]) -> LightGcnSettings:
+        """Read settings by name, whichever part they belong to: `layers`, `epochs`, `temperature`, ...
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return LightGcnSettings(**parts_of("lightgcn", LightGcnSettings(), values))
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> LightGcnSettings:
+        """Read what `dataclasses.asdict` made."""
+        return LightGcnSettings(
+            network=LightGcnConfig(**values["network"]),
+            training=LightGcnTraining(**values["training"]),
+            loop=LoopConfig(**values["loop"]),
+        )

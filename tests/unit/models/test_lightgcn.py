@@ -1,0 +1,116 @@
+"""LightGCN propagates as in the paper, learns, and answers what comes later from its first edges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+from torch_geometric.nn import LGConv
+
+from engine.errors import ConfigError
+from engine.models.lightgcn.config import LightGcnConfig, LightGcnSettings
+from engine.models.lightgcn.model import LightGcn
+from engine.models.lightgcn.scorer import LightGcnScorer
+from engine.models.lightgcn.task import LightGcnTask
+from engine.models.user_item import UserItemData
+from engine.models.user_methods import find_user_method
+from tests.unit.models.model_checks import TaskChecks
+from tests.unit.models.ranking_checks import FoldInChecks, KeptChecks, RankingChecks, likes, scores_of, two_tastes
+
+SMALL: dict[str, Any] = {"dim": 8, "layers": 2, "batch_size": 5, "negatives": 6, "epochs": 40, "check_every": 20}
+
+
+def small(**more: Any) -> LightGcnScorer:
+    return LightGcnScorer.from_settings({**SMALL, **more})
+
+
+class TestLightGcn(RankingChecks, KeptChecks, FoldInChecks, TaskChecks):
+    fold_exact = 2.0
+
+    def make(self) -> LightGcnScorer:
+        return small()
+
+    def task(self, data: UserItemData) -> LightGcnTask:
+        edges = data.seen()[np.diff(data.seen().indptr) > 0]
+        edges = edges[:, np.bincount(edges.indices, minlength=edges.shape[1]) > 0]
+        torch.manual_seed(0)
+        settings = LightGcnSettings.from_flat(SMALL)
+        return LightGcnTask(LightGcn(settings.network, edges), edges, settings)
+
+
+def test_embeddings_are_those_of_the_papers_propagation():
+    dense = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0], [0, 1, 0]], np.float32)
+    model = LightGcn(LightGcnConfig(dim=5, layers=3), csr_array(dense))
+    user, item = (torch.from_numpy(part) for part in dense.nonzero())
+    both = torch.stack([torch.cat([user, item + 4]), torch.cat([item + 4, user])])
+    layer = torch.cat([model.users, model.items])
+    layers = [layer]
+    for _ in range(3):
+        layers.append(LGConv()(layers[-1], both))
+    expected = torch.stack(layers).mean(dim=0)
+    torch.testing.assert_close(torch.cat(model()), expected)
+
+
+def test_what_is_known_of_training_is_the_models_final_embedding():
+    data = two_tastes()
+    model = small(epochs=3)
+    model.fit(data)
+    learned = model._learned
+    edges = data.seen()[data.users.index_of(learned.ids["users"])][:, data.items.index_of(learned.ids["items"])]
+    network = LightGcn(LightGcnConfig(dim=8, layers=2), edges)
+    with torch.no_grad():
+        network.users.copy_(torch.from_numpy(learned.arrays["user_own"] * 3))
+        network.items.copy_(torch.from_numpy(learned.arrays["item_own"] * 3))
+        users, items = (torch.nn.functional.normalize(part).numpy() for part in network())
+    assert model.user_vectors[data.users.index_of(learned.ids["users"])] == pytest.approx(users, abs=1e-5)
+    assert model.item_vectors[data.items.index_of(learned.ids["items"])] == pytest.approx(items, abs=1e-5)
+
+
+def test_a_later_user_and_a_later_item_are_answered_from_their_first_edges_and_it_says_so():
+    data = two_tastes()
+    model = small()
+    model.fit(data)
+    seen = data.seen()
+    users = data.users.index_of([f"u{user}" for user in range(12)])
+    items = data.items.index_of([f"i{item}" for item in range(10)])
+    known = [(user, item) for user in range(12) for item in range(10) if seen[users[user], items[item]]]
+    now = likes([*known, (13, 0), (13, 1), *((user, 11) for user in range(6))], 15, 12)
+    later = model.fold_in(now)
+    found = scores_of(later, now)
+    assert found[13, :5].min() > found[13, 5:10].max()
+    assert found[:6, 11].min() > found[6:12, 11].max()
+    rows = now.users.index_of(["u0", "u13", "u14"])
+    assert later.standing(rows).tolist() == ["trained", "folded in", "cold"]
+    assert later.report()["standing"]["items"] == {"cold": 1, "folded in": 1, "trained": 10}
+
+
+def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = small(epochs=6, check_every=2)
+    whole.fit(two_tastes())
+    steps, loss = [], LightGcnTask.loss
+
+    def interrupted(task: LightGcnTask, batch: Any) -> torch.Tensor:
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return loss(task, batch)
+
+    monkeypatch.setattr(LightGcnTask, "loss", interrupted)
+    data = two_tastes(workdir=tmp_path / "work")
+    with pytest.raises(KeyboardInterrupt):
+        small(epochs=6, check_every=2).fit(data)
+    again = small(epochs=6, check_every=2)
+    again.fit(data)
+    assert len(steps) == 8 + 3 * 6 - 6
+    assert (scores_of(again, data) == scores_of(whole, data)).all()
+
+
+def test_settings_out_of_range_are_named():
+    make = find_user_method("lightgcn").make
+    for wrong in ({"layers": 0}, {"temperature": 0.0}, {"batch_size": 0}, {"negatives": -1}, {"magic": 1}):
+        with pytest.raises(ConfigError, match="lightgcn"):
+            make(wrong)
