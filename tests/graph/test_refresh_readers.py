@@ -95,13 +95,19 @@ def test_no_reader_sees_a_mix_an_error_or_too_few_while_a_writer_commits_all_the
                 writing.add_saves([{"context_id": f"b{number % 12}", "item_id": f"p{number % PINS}"}])
                 committed.append(number)
 
-        writer = threading.Thread(target=write)
+        writer = threading.Thread(target=write, daemon=True)
         writer.start()
-        for _ in range(REFRESHES):
-            engine.refresh()
-            engine.collect_garbage()
-        ended.set()
-        writer.join()
+        try:
+            for _ in range(REFRESHES):
+                engine.refresh()
+                engine.collect_garbage()
+        except BaseException:
+            for reader in readers:
+                reader.kill()
+            raise
+        finally:
+            ended.set()
+            writer.join()
         last = engine.refresh()
         time.sleep(1)  # a flip is to be seen within a second; what was seen is asked for below
         told = [json.loads(reader.communicate("stop\n", timeout=120)[0]) for reader in readers]
