@@ -224,7 +224,7 @@ _RATING: frozenset[Answers] = frozenset({"rating"})
 _KNN_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(10, 1000, log=True, whole=True),
     "shrink": Range(0.1, 1000, log=True),
-    "weighting": OneOf(("none", "tfidf")),
+    "weighting": OneOf(("none", "tfidf", "degree")),
 }
 _BIAS_SPACE: dict[str, Range | OneOf] = {
     "user_damping": Range(0.1, 50, log=True),
@@ -284,7 +284,13 @@ _LISTED = (
         space={"half_life": Range(0.001, 1, log=True)},
     ),
     UserMethod("content", "TF-IDF cosine with the mean of the user's items", _RANKING, _content),
-    UserMethod("item-knn", "items like those the user has, shrunk cosine", _RANKING, _item_knn, space=_KNN_SPACE),
+    UserMethod(
+        "item-knn",
+        "items like those the user has, shrunk cosine",
+        _RANKING,
+        _item_knn,
+        space={**_KNN_SPACE, "length_power": Range(0, 1)},
+    ),
     UserMethod("user-knn", "what users like this one have, shrunk cosine", _RANKING, _user_knn, space=_KNN_SPACE),
     UserMethod(
         "ease",

@@ -25,6 +25,7 @@ RANKING = {
     "popularity": UserPopularity,
     "content": UserContent,
     "item-knn": lambda: UserItemKnn(5, 0.5),
+    "item-knn asymmetric": lambda: UserItemKnn(5, 0.5, "degree", 0.5),
     "user-knn": lambda: UserKnn(5, 0.5, "tfidf"),
 }
 
@@ -55,7 +56,7 @@ def test_batches_single_users_and_other_row_numbers_give_the_same_scores(name: s
     assert scores(elsewhere, other, *range(12)) == pytest.approx(whole, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["item-knn", "user-knn"])
+@pytest.mark.parametrize("name", ["item-knn", "item-knn asymmetric", "user-knn"])
 def test_neighbours_go_on_with_a_checkerboard(name: str):
     board = [(u, i, 1.0) for u, i in every_pair(12, 12) if (u + i) % 2 == 0 and (u + 3 * i) % 7]
     data = ratings_of(board, 12, 12)
@@ -70,6 +71,18 @@ def test_neighbours_go_on_with_a_checkerboard(name: str):
 def test_without_edges_there_is_nothing_to_learn_from(name: str):
     with pytest.raises(TrainingError):
         RANKING.get(name, RecentPopularity)().fit(ratings_of([], 2, 2))
+
+
+def test_the_asymmetric_cosine_is_the_formula():
+    data = tiny()
+    model = UserItemKnn(100, 2.0, "degree", 0.3)
+    model.fit(data)
+    seen = data.seen().toarray()
+    rows = (seen / np.sqrt(np.maximum(seen.sum(axis=1, keepdims=True), 1))).T
+    length = np.linalg.norm(rows, axis=1)
+    similar = rows @ rows.T / (np.outer(length, length) + 2.0) * length[:, None] ** 0.7
+    np.fill_diagonal(similar, 0)
+    assert model.score(np.arange(12, dtype=np.int32)) == pytest.approx(seen @ similar.T, abs=1e-5)
 
 
 def test_popularity_counts_users_and_recency_halves_with_age():
@@ -150,11 +163,15 @@ def test_a_prediction_of_neighbours_is_the_formula():
 
 
 def test_wrong_settings_are_named():
-    with pytest.raises(ConfigError, match=r"unknown setting 'magic'\nKnown: neighbours, shrink, weighting"):
+    with pytest.raises(
+        ConfigError, match=r"unknown setting 'magic'\nKnown: neighbours, shrink, weighting, length_power"
+    ):
         USER_METHODS["item-knn"].make({"magic": 1})
     for wrong in ({"neighbours": 0}, {"shrink": -1}, {"weighting": "magic"}):
         with pytest.raises(TrainingError):
             USER_METHODS["user-knn"].make(wrong)
+    with pytest.raises(TrainingError, match="length_power"):
+        USER_METHODS["item-knn"].make({"length_power": 2})
     with pytest.raises(TrainingError):
         USER_METHODS["item-knn-ratings"].make({"damping": -1})
     with pytest.raises(TrainingError):
