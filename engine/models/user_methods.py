@@ -125,6 +125,12 @@ def _user_knn(settings: Settings) -> Any:
     return built(UserKnn, settings)
 
 
+def _sasrec(settings: Settings) -> Any:
+    from engine.models.sasrec.ranker import SasrecRanker
+
+    return SasrecRanker.from_settings(settings)
+
+
 def _item_knn_ratings(settings: Settings) -> Any:
     from engine.models.user_baselines.rating_neighbours import ItemKnnRatings
 
@@ -235,7 +241,11 @@ _SVDPP_SPACE: dict[str, Range | OneOf] = {
     "epochs": Range(10, 100, log=True, whole=True),
     "regularisation": Range(0.02, 0.3, log=True),
 }
-
+_SASREC_SPACE: dict[str, Range | OneOf] = {
+    "dim": OneOf((32, 64, 128)),
+    "dropout": Range(0.1, 0.6),
+    "learning_rate": Range(5e-4, 5e-3, log=True),
+}
 _KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(20, 2000, log=True, whole=True),
     "shrink": Range(0.1, 1000, log=True),
@@ -331,6 +341,28 @@ _LISTED = (
         _lightgcn,
         space=_LIGHTGCN_SPACE,
         load=_read("lightgcn.scorer", "LightGcnScorer"),
+    ),
+    UserMethod(
+        "markov",
+        "what comes right after the user's last item, smoothed",
+        _RANKING,
+        _made("user_baselines.sequential", "MarkovChain"),
+        space={"smoothing": Range(0.01, 100, log=True)},
+    ),
+    UserMethod(
+        "session-knn",
+        "items like the user's latest ones",
+        _RANKING,
+        _made("user_baselines.sequential", "SessionKnn"),
+        space={**_KNN_SPACE, "recent": Range(1, 50, log=True, whole=True), "decay": Range(0.3, 1.0)},
+    ),
+    UserMethod(
+        "sasrec",
+        "self-attention over the user's latest items",
+        _RANKING,
+        _sasrec,
+        space=_SASREC_SPACE,
+        load=_read("sasrec.ranker", "SasrecRanker"),
     ),
     UserMethod("bias", "mean rating plus damped biases of user and item", _RATING, _bias, space=_BIAS_SPACE),
     UserMethod(

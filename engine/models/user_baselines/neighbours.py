@@ -73,14 +73,14 @@ class UserItemKnn(_Neighbours):
         if self.length_power < 1:
             length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
             similar = diags_array(length ** np.float32(1 - self.length_power)) @ similar
-        self._similar: csr_array = similar.T.tocsr().astype(np.float32)
+        self.similar: csr_array = similar.T.tocsr().astype(np.float32)
 
     def report(self) -> dict[str, Any]:
         return {**super().report(), "length_power": self.length_power}
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, 0 for what is like none of the user's items."""
-        scores: FloatArray = (self._seen[users] @ self._similar).toarray()
+        scores: FloatArray = (self._seen[users] @ self.similar).toarray()
         return scores
 
 

@@ -104,7 +104,7 @@ def renumbered(data: UserItemData, seed: int = 0) -> UserItemData:
         )
         rows.append(np.argsort(order).astype(np.int32))
     shuffled = data.train.only(rng.permutation(len(data.train)))
-    edges = UserItemEdges(rows[0][shuffled.user], rows[1][shuffled.item], shuffled.rating)
+    edges = UserItemEdges(rows[0][shuffled.user], rows[1][shuffled.item], shuffled.rating, shuffled.time)
     return UserItemData(edges, tables[0], tables[1], levels=data.levels, seed=data.seed)
 
 

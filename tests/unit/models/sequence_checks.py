@@ -1,0 +1,123 @@
+"""What every method that goes by the order of a user's items must hold to. A method's test inherits `SequenceChecks`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.models.user_item import FoldsIn, UserItemData, UserItemEdges, UserScorer
+from tests.unit.models.model_checks import ratings_of, renumbered
+
+ITEMS = 8
+
+
+def dated(histories: list[list[tuple[int, int]]], items: int, **more: Any) -> UserItemData:
+    """Users u0, u1, ... and each one's (item, time) pairs, the latest written first."""
+    flat = [(user, item, time) for user, history in enumerate(histories) for item, time in history][::-1]
+    data = ratings_of([(user, item, 1.0) for user, item, _ in flat], len(histories), items, levels=(), **more)
+    return replace(data, train=replace(data.train, rating=None, time=np.array([t for *_, t in flat], np.int64)))
+
+
+def ring(users: int = 40, **more: Any) -> UserItemData:
+    """After item i everybody takes item i + 1, around a ring of 8. u0 has one item only; the last user has none."""
+    walks: list[list[tuple[int, int]]] = [
+        [((user + step) % ITEMS, 10 * user + step) for step in range(5)] for user in range(users)
+    ]
+    return dated([[(3, 5)], *walks, []], ITEMS, **more)
+
+
+def by_number(data: UserItemData, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Columns in the order of the items' numbers."""
+    return scores[:, data.items.index_of([f"i{item}" for item in range(data.num_items)])]
+
+
+def rows(data: UserItemData, *users: int) -> NDArray[np.int32]:
+    return data.users.index_of([f"u{user}" for user in users])
+
+
+class SequenceChecks:
+    """Inherit, and say how an unfitted method is made; `exact` is how near to each other equal answers must be."""
+
+    exact = 1e-5
+
+    def make(self) -> Any:
+        """A method that learns `ring` by heart in about a second."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    def fitted(self) -> tuple[Any, UserItemData]:
+        data = ring()
+        method = self.make()
+        method.fit(data)
+        return method, data
+
+    def test_a_batch_is_answered_as_single_users_are_and_everybody_is(self, fitted: tuple[Any, UserItemData]) -> None:
+        method, data = fitted
+        everybody = np.arange(data.num_users, dtype=np.int32)
+        whole = method.score(everybody)
+        assert whole.shape == (data.num_users, ITEMS)
+        assert np.isfinite(whole).all()
+        alone = np.concatenate([method.score(everybody[at : at + 1]) for at in everybody[::-1]])[::-1]
+        assert whole == pytest.approx(alone, abs=self.exact)
+        assert method.score(everybody[:0]).shape == (0, ITEMS)
+
+    def test_the_same_seed_gives_the_same_answers_whatever_the_row_numbers(
+        self, fitted: tuple[Any, UserItemData]
+    ) -> None:
+        method, data = fitted
+        other, elsewhere = renumbered(data), self.make()
+        elsewhere.fit(other)
+        expected = by_number(data, method.score(rows(data, *range(42))))
+        assert by_number(other, elsewhere.score(rows(other, *range(42)))) == pytest.approx(expected, abs=1e-3)
+
+    def test_a_new_user_is_answered_from_their_items_as_a_known_one_with_the_same(
+        self, fitted: tuple[Any, UserItemData]
+    ) -> None:
+        method, data = fitted
+        assert isinstance(method, FoldsIn)
+        items = data.items.index_of([f"i{(7 + step) % ITEMS}" for step in range(5)])
+        expected = method.score(rows(data, 8))[0]
+        assert method.score_new(items) == pytest.approx(expected, abs=self.exact)
+        assert method.score_new(items, np.full(5, np.nan, np.float32)) == pytest.approx(expected, abs=self.exact)
+
+    def test_equal_times_and_edges_that_come_twice_are_taken(self) -> None:
+        data = dated([[(item, 5) for item in range(6)] + [(0, 5), (0, 7)]] * 6, 6)
+        first, second = self.make(), self.make()
+        first.fit(data)
+        second.fit(renumbered(data))
+        everybody = range(6)
+        found = by_number(data, first.score(rows(data, *everybody)))
+        assert np.isfinite(found).all()
+        other = renumbered(data)
+        assert by_number(other, second.score(rows(other, *everybody))) == pytest.approx(found, abs=1e-3)
+
+    def test_edges_without_times_are_refused(self) -> None:
+        data = ring(3)
+        for edges in (UserItemEdges.empty(), replace(data.train, time=None)):
+            with pytest.raises(TrainingError, match="times"):
+                self.make().fit(replace(data, train=edges))
+
+
+class NextItemChecks(SequenceChecks):
+    """For a method that learns what comes after what."""
+
+    def test_what_comes_after_the_last_item_is_known(self, fitted: tuple[Any, UserItemData]) -> None:
+        method, data = fitted
+        assert isinstance(method, UserScorer)
+        found = by_number(data, method.score(rows(data, *range(1, 41))))
+        assert found.dtype == np.float32
+        hits = found.argmax(axis=1) == (np.arange(40) + 5) % ITEMS
+        assert hits.mean() >= 0.95
+
+    def test_validation_edges_end_the_sequence(self) -> None:
+        data = ring(8)
+        assert data.train.time is not None
+        held = (data.train.user == rows(data, 3)[0]) & (data.train.time == 24)
+        method = self.make()
+        method.fit(replace(data, train=data.train.only(~held), valid=data.train.only(held)))
+        assert by_number(data, method.score(rows(data, 3)))[0].argmax() == 7
