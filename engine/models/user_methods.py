@@ -161,6 +161,18 @@ def _load_svdpp(folder: Path, data: UserItemData) -> Any:
     return SvdppPredictor.load(folder, data)
 
 
+def _trustsvd(settings: Settings) -> Any:
+    from engine.models.trustsvd.predictor import TrustsvdPredictor
+
+    return TrustsvdPredictor.from_settings(settings)
+
+
+def _load_trustsvd(folder: Path, data: UserItemData) -> Any:
+    from engine.models.trustsvd.predictor import TrustsvdPredictor
+
+    return TrustsvdPredictor.load(folder, data)
+
+
 def _gcmc(settings: Settings) -> Any:
     from engine.models.gcmc.predictor import GcmcPredictor
 
@@ -245,6 +257,12 @@ _SASREC_SPACE: dict[str, Range | OneOf] = {
     "dim": OneOf((32, 64, 128)),
     "dropout": Range(0.1, 0.6),
     "learning_rate": Range(5e-4, 5e-3, log=True),
+}
+_TRUSTSVD_SPACE: dict[str, Range | OneOf] = {
+    "dim": Range(5, 50, log=True, whole=True),
+    "epochs": Range(10, 100, log=True, whole=True),
+    "regularisation": Range(0.2, 2, log=True),
+    "trust": Range(0.1, 1, log=True),
 }
 _KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(20, 2000, log=True, whole=True),
@@ -388,6 +406,14 @@ _LISTED = (
         load=_read("factors.ratings", "BiasedMf"),
     ),
     UserMethod("svdpp", "SVD++", _RATING, _svdpp, space=_SVDPP_SPACE, load=_load_svdpp),
+    UserMethod(
+        "trustsvd",
+        "SVD++ and whom the user follows",
+        _RATING,
+        _trustsvd,
+        space=_TRUSTSVD_SPACE,
+        load=_load_trustsvd,
+    ),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(
         "gcmc-features",

@@ -1,0 +1,1 @@
+"""TrustSVD: SVD++ with whom a user follows."""

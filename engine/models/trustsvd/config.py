@@ -1,0 +1,49 @@
+"""TrustSVD's settings. Knows no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.models.flat_settings import parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class TrustsvdConfig:
+    """The model and its steps (Guo et al., AAAI'15, section 3). Raises ConfigError for a value out of range."""
+
+    dim: int = 10
+    """Width of the factors."""
+    epochs: int = 50
+    """Passes over the ratings."""
+    learning_rate: float = 0.01
+    """Of every step."""
+    regularisation: float = 0.9
+    """Pulls biases and factors towards 0, each over the root of how many ratings (or followers) it has."""
+    trust: float = 0.5
+    """Weight of telling from the factors whom a user follows, beside the ratings."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "epochs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"trustsvd: {name} must be at least 1, not {getattr(self, name)}")
+        if not self.learning_rate > 0 or self.regularisation < 0 or self.trust < 0:
+            raise ConfigError("trustsvd: learning_rate must be positive, regularisation and trust not negative")
+
+
+@dataclass(frozen=True, slots=True)
+class TrustsvdSettings:
+    """Everything that a trained TrustSVD depends on but the data and the seed."""
+
+    model: TrustsvdConfig = field(default_factory=TrustsvdConfig)
+
+    @staticmethod
+    def from_flat(values: Mapping[str, Any]) -> TrustsvdSettings:
+        """Read settings by name.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return TrustsvdSettings(**parts_of("trustsvd", TrustsvdSettings(), values))

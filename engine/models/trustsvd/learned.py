@@ -1,0 +1,115 @@
+"""What TrustSVD learned, what it says about some data, and as a folder. Knows no training.
+
+It is SVD++'s figures and those of being followed. A user who came after training is answered from the items rated so far and
+from the friends that training knew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import CorruptFileError
+from engine.files import atomic_folder, open_folder
+from engine.models.friends import friends_of, rests_on
+from engine.models.svdpp.config import SvdppSettings
+from engine.models.svdpp.learned import Learned
+from engine.models.svdpp.learned import read as read_svdpp
+from engine.models.svdpp.learned import write as write_svdpp
+from engine.models.trustsvd.config import TrustsvdConfig, TrustsvdSettings
+from engine.models.user_item import UserItemData
+from engine.types import FloatArray, IndexArray
+
+RATINGS, SOCIAL, SETTINGS = "ratings", "social.npz", "settings.json"
+FORMAT = 1
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustLearned:
+    """Figures of users and items, rows as in the data at hand.
+
+    Attributes:
+        ratings: what SVD++ would have of them; a user without ratings has no factors there.
+        own: float64 `[users, D]`, factors of the users, also of those who only follow.
+        trusted: float64 `[users, D]`, factors of being followed; 0 for a user whom nobody followed in training.
+        friends: float64 `[users, D]`, the sum of the last over whom each user follows by now, over the root of their number.
+        rests: on what an answer for each user rests.
+    """
+
+    ratings: Learned
+    own: Floats
+    trusted: Floats
+    friends: Floats
+    rests: NDArray[np.str_]
+
+    @staticmethod
+    def of(data: UserItemData, ratings: Learned, own: Floats, trusted: Floats) -> TrustLearned:
+        """From SVD++'s part and the factors by row."""
+        return TrustLearned(
+            ratings, own, trusted, _pooled(data, trusted), rests_on(data, np.asarray(trusted.any(axis=1)))
+        )
+
+    def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """The expected rating of each pair, float32 `[P]`, within the bounds."""
+        factors = (self.own, *self.ratings.factors[1:])
+        pooled = self.ratings.pooled + self.friends
+        return replace(self.ratings, factors=factors, pooled=pooled).predict(users, items)
+
+    def on(self, data: UserItemData) -> TrustLearned:
+        """The same about other data, whose ratings and follows are those known now."""
+        rows = data.users.index_of(self.ratings.ids[0])
+        own, trusted = (np.zeros((data.num_users, table.shape[1])) for table in (self.own, self.trusted))
+        for table, had in ((own, self.own), (trusted, self.trusted)):
+            table[rows[rows >= 0]] = had[rows >= 0]
+        return TrustLearned.of(data, self.ratings.on(data), own, trusted)
+
+
+def _pooled(data: UserItemData, trusted: Floats) -> Floats:
+    from scipy.sparse import csr_array
+
+    friends = friends_of(data)
+    rank = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
+    by_rank = np.empty_like(trusted)
+    by_rank[rank] = trusted
+    count = friends.degrees()
+    share = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count)
+    chosen = csr_array((share, friends.indices, friends.indptr), shape=(data.num_users, data.num_users))
+    return np.asarray((chosen @ by_rank)[rank])
+
+
+def write(folder: Path, learned: TrustLearned, settings: TrustsvdSettings) -> None:
+    """Write a sealed folder; `folder` must not exist.
+
+    Raises:
+        DiskFullError: no space left; nothing is left behind.
+    """
+    with atomic_folder(folder, {"kind": "trustsvd", "format": FORMAT}) as temporary:
+        write_svdpp(temporary / RATINGS, learned.ratings, SvdppSettings())
+        (temporary / SETTINGS).write_text(json.dumps(asdict(settings)), encoding="utf-8")
+        with (temporary / SOCIAL).open("wb") as stream:
+            np.savez(stream, own=learned.own, trusted=learned.trusted)
+
+
+def read(folder: Path, data: UserItemData) -> tuple[TrustLearned, TrustsvdSettings]:
+    """Read what `write` wrote, about some data.
+
+    Raises:
+        CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+    """
+    manifest = open_folder(folder, what="model")
+    if manifest.get("kind") != "trustsvd" or manifest.get("format") != FORMAT:
+        raise CorruptFileError(f"model {folder}: not a TrustSVD of format {FORMAT}")
+    ratings, _ = read_svdpp(folder / RATINGS)
+    try:
+        settings = TrustsvdSettings(TrustsvdConfig(**json.loads((folder / SETTINGS).read_text("utf-8"))["model"]))
+        with np.load(folder / SOCIAL, allow_pickle=False) as stored:
+            own, trusted = stored["own"], stored["trusted"]
+        nobody = np.zeros(len(own), dtype=str)
+        return TrustLearned(ratings, own, trusted, np.zeros_like(own), nobody).on(data), settings
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error

@@ -1,0 +1,132 @@
+"""TrustSVD as a method (Guo, Zhang and Yorke-Smith, AAAI'15, equation 8). Knows no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.models.friends import friends_of, told_of
+from engine.models.svdpp.learned import Learned
+from engine.models.trustsvd.config import TrustsvdSettings
+from engine.models.trustsvd.kernels import descend
+from engine.models.trustsvd.learned import TrustLearned, read, write
+from engine.models.user_item import UserItemData
+from engine.types import FloatArray, IndexArray
+
+
+class TrustsvdPredictor:
+    """Predicts SVD++'s mean + b_u + b_i + q_i^T (p_u + pooled items), and q_i^T |T(u)|^-1/2 sum of w_v over whom u follows.
+
+    The factors of a user also tell whom they follow (p_u^T w_v = 1), so that one who only follows has some. Epochs are a
+    setting, so that it learns from all known ratings. Without a social graph it is SVD++ with the paper's regularisation.
+
+    Attributes:
+        learned: biases and factors, rows as in the data at hand.
+    """
+
+    name = "trustsvd"
+
+    def __init__(self, settings: TrustsvdSettings | None = None) -> None:
+        self.settings = settings or TrustsvdSettings()
+        self.learned: TrustLearned
+        self.errors: list[float] = []
+
+    @staticmethod
+    def from_settings(settings: Mapping[str, Any]) -> TrustsvdPredictor:
+        """Make one from settings by name.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return TrustsvdPredictor(TrustsvdSettings.from_flat(settings))
+
+    def fit(self, data: UserItemData) -> None:
+        """Descend.
+
+        Raises:
+            TrainingError: there are no ratings, or the factors grew out of bounds.
+        """
+        edges = data.known()
+        if not len(edges) or edges.rating is None:
+            raise TrainingError("trustsvd: there is no rating to learn from")
+        how = self.settings.model
+        user = data.users.order.ranks(edges.user).astype(np.int64)
+        item = data.items.order.ranks(edges.item).astype(np.int64)
+        order = np.lexsort((edges.rating, item, user))
+        user, item, rating = user[order], item[order], edges.rating[order].astype(np.float64)
+        indptr = np.searchsorted(user, np.arange(data.num_users + 1))
+        friends = friends_of(data)
+        friend = friends.indices.astype(np.int64)
+        raters, followers = np.bincount(item, minlength=data.num_items), np.bincount(friend, minlength=data.num_users)
+        known = (np.diff(indptr) > 0) | (friends.degrees() > 0)
+        rng = np.random.default_rng(data.seed)
+        own, other, implicit, trusted = (
+            rng.normal(0, 0.1, (len(has), how.dim)) * has[:, None]
+            for has in (known, raters > 0, raters > 0, followers > 0)
+        )
+        biases = [np.zeros(data.num_users), np.zeros(data.num_items)]
+        mean, self.errors = float(rating.mean()), []
+        for epoch in range(how.epochs):
+            shuffled = np.lexsort((rng.random(len(user)), user))
+            users = rng.permutation(data.num_users)
+            total = descend(
+                indptr, item, rating, friends.indptr, friend, users, shuffled, _shares(raters), _shares(followers), mean,
+                biases[0], biases[1], own, other, implicit, trusted, how.learning_rate, how.regularisation, how.trust,
+            )  # fmt: skip
+            self.errors.append(float(np.sqrt(total / len(rating))))
+            if not np.isfinite(total):
+                raise TrainingError(
+                    f"trustsvd: the error is {total} in epoch {epoch + 1}", hint="Lower the learning rate."
+                )
+        ratings = Learned.of(data, edges, mean, biases, [own, other, implicit])
+        row = data.users.order.ranks(np.arange(data.num_users))
+        self.learned = TrustLearned.of(data, ratings, own[row], trusted[row])
+
+    def fold_in(self, data: UserItemData) -> TrustsvdPredictor:
+        """Answer about later data without training: everybody from the items rated and the friends followed by now."""
+        found = TrustsvdPredictor(self.settings)
+        found.learned, found.errors = self.learned.on(data), self.errors
+        return found
+
+    def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """The expected rating of each pair, float32 `[P]`."""
+        return self.learned.predict(users, items)
+
+    def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
+        """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""
+        return np.asarray(self.learned.rests[users])
+
+    def report(self) -> dict[str, Any]:
+        """Settings in force, the root mean square errors met in the last epochs, and on what answers rest."""
+        training = {"epochs": len(self.errors), "errors": self.errors[-5:]}
+        return {"settings": asdict(self.settings), "training": training, "users": told_of(self.learned.rests)}
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        write(folder, self.learned, self.settings)
+
+    @staticmethod
+    def load(folder: Path, data: UserItemData) -> TrustsvdPredictor:
+        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+        """
+        learned, settings = read(folder, data)
+        found = TrustsvdPredictor(settings)
+        found.learned = learned
+        return found
+
+
+def _shares(count: NDArray[np.integer]) -> NDArray[np.float64]:
+    return np.asarray(1 / np.sqrt(np.maximum(count, 1)), dtype=np.float64)
