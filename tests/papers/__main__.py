@@ -46,7 +46,7 @@ TABLES = (
         "gcmc-douban.toml",
     ),
     Table("gowalla", "full-ranking", "popularity,item-knn,user-knn", ("--seeds", "1"), "gowalla.toml"),
-    Table("sasrec-games", "leave-last-out", "popularity,recent-popularity,item-knn,user-knn", ("--seeds", "1")),
+    Table("sasrec-games", "leave-last-out", "popularity,item-knn,user-knn,markov,session-knn", ("--seeds", "1")),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
     Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
 )
