@@ -251,7 +251,7 @@ class _Search:
         lines = [told]
         for name, section in sections.items():
             if section:
-                lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+                lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
         self.out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.out) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -265,3 +265,10 @@ def _distribution(of: Range | OneOf) -> Any:
     if of.whole:
         return IntDistribution(int(of.low), int(of.high), log=of.log)
     return FloatDistribution(of.low, of.high, log=of.log)
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it; a section within a section stays on one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)

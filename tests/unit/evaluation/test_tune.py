@@ -53,14 +53,15 @@ def dial(monkeypatch: pytest.MonkeyPatch) -> type[Dial]:
 
 def test_the_best_settings_are_found_and_written(tmp_path: Path, folder: Path, dial: type[Dial]):
     out = tmp_path / "deep" / "found.toml"
-    start = EvaluationConfig({"levels": [1, 2, 3, 4, 5]}, {"bias": {"turns": 2}})
+    nested = {"parts": "bias,svdpp", "svdpp": {"dim": 50, "learning_rate": 0.5}}
+    start = EvaluationConfig({"levels": [1, 2, 3, 4, 5]}, {"bias": {"turns": 2}, "stacking": nested})
     report = tune("dial", folder, "rating", minutes=5, trials=25, out=out, config=start)
     assert len(report.trials) == 25
     assert report.trials[0].settings == {}
     assert any(trial.value is None for trial in report.trials)
     assert abs(report.best.settings["dial"] - 7) < 1
     found = read_config(out)
-    assert found.sections == {"bias": {"turns": 2}, "dial": dict(report.best.settings)}
+    assert found.sections == {"bias": {"turns": 2}, "stacking": nested, "dial": dict(report.best.settings)}
     assert found.numbers == {"levels": [1, 2, 3, 4, 5]}
     evaluate("rating", folder, ["dial", "bias"], seeds=1, config=found)
     again = tune("dial", folder, "rating", minutes=5, trials=25, config=start)
