@@ -172,12 +172,14 @@ def patch_from(parent: Path, name: str, folder: Path, rows: int, changed: NDArra
         whole[changed[:appended]] = values[:appended]
         _write_blocks(folder, name, [whole, np.asarray(values[appended:], old.dtype)], rows, None)
         return
-    order = np.argsort(patch)
-    merged = np.concatenate([kept_values[keep], np.asarray(values, old.dtype)])[order]
+    merged = np.asarray(values, old.dtype)
+    if keep.any():
+        order = np.argsort(patch)
+        patch, merged = patch[order], np.concatenate([kept_values[keep], merged])[order]
     link_file(parent / f"{name}.base", folder / f"{name}.base")
     if len(patch):
         with disk_full_as(folder / f"{name}.values.npy"):
-            np.save(folder / f"{name}.rows.npy", patch[order])
+            np.save(folder / f"{name}.rows.npy", patch)
             np.save(folder / f"{name}.values.npy", merged)
     _write_header(folder, name, _Header(old.dtype, old.width, rows, old.base_rows, old.capacity, len(patch)))
 

@@ -264,8 +264,9 @@ def _patches(state: State, kept: Kept, told: Followed, again: Rewalked, gone: In
         patches[states.hidden_name(layer)] = taken(kept.hidden[layer], changed(rows))
     patches[states.ACCOUNTS] = taken(kept.accounts, changed(told.accounts))
     if again.filters.shape[1]:
-        rows = changed(again.filtered)
-        filters = np.zeros((len(rows), again.filters.shape[1]), dtype=np.uint64)
-        filters[np.searchsorted(rows, again.filtered)] = again.filters
+        rows, filters = changed(again.filtered), again.filters
+        if len(rows) > len(again.filtered):
+            filters = np.zeros((len(rows), again.filters.shape[1]), dtype=np.uint64)
+            filters[np.searchsorted(rows, again.filtered)] = again.filters
         patches[states.FOOTPRINTS] = states.Patch(rows, filters)
     return patches
