@@ -1,7 +1,8 @@
 """The first items of many users at once, for vectors: products in tiles that stay in the cache, kept down to the best few.
 
 Knows arrays only. A tile of scores is never written to memory that is far: each of its rows is compared with the worst item
-kept so far, which few items beat, and only those are looked up among what the user has already.
+kept so far, which few items beat, and only those are looked up among what the user has already. Long items come first, and
+a user is done as soon as no shorter item can reach its worst one (Cauchy-Schwarz), so the answer is exact.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
@@ -17,8 +19,10 @@ from engine.compiled import compiled
 from engine.errors import InputError
 from engine.types import FloatArray, IndexArray, OffsetArray
 
-USER_TILE, ITEM_TILE = 128, 2048
+USER_TILE, ITEM_TILE = 256, 1024
 """Users and items a tile: 1 MB of scores."""
+ROUNDED = 1 + 1e-5
+"""How much larger than the exact bound a rounded product may be."""
 LANES = 32
 """Scores compared at once."""
 
@@ -63,20 +67,20 @@ def top_items(
             without = without.sorted_indices()
         indptr, indices = without.indptr.astype(np.int64), without.indices.astype(np.int32, copy=False)
     users = np.ascontiguousarray(users, dtype=np.float32)
-    across = [
-        np.ascontiguousarray(items[at : at + ITEM_TILE].T, dtype=np.float32) for at in range(0, len(items), ITEM_TILE)
-    ]
+    length, long = (np.sqrt((side.astype(np.float64) ** 2).sum(axis=1)) for side in (users, items))
+    order = np.argsort(-long, kind="stable").astype(np.int32)
+    tiles = [order[at : at + ITEM_TILE] for at in range(0, len(order), ITEM_TILE)]
+    across = [np.ascontiguousarray(items[rows].T, dtype=np.float32) for rows in tiles]
+    # A product is no larger than both lengths together; the last bits of a float32 sum may be off.
+    most = [float(long[rows[0]]) * ROUNDED for rows in tiles]
 
     def run(start: int) -> None:
-        stop = min(start + USER_TILE, len(users))
-        tile = np.empty((USER_TILE, ITEM_TILE), np.float32)
-        for number, columns in enumerate(across):
-            scores = tile[: stop - start, : columns.shape[1]]
-            if columns.shape[1] < ITEM_TILE:
-                scores = np.empty((stop - start, columns.shape[1]), np.float32)
-            np.matmul(users[start:stop], columns, out=scores)
-            its = indptr[start : stop + 1]
-            _keep(scores, number * ITEM_TILE, its, indices, found.items[start:stop], found.scores[start:stop])
+        rows = np.arange(start, min(start + USER_TILE, len(users)))
+        for tile, columns, longest in zip(tiles, across, most, strict=True):
+            rows = rows[length[rows] * longest >= found.scores[rows, -1]]
+            if not len(rows):
+                return
+            _keep(users[rows] @ columns, rows, tile, indptr, indices, found.items, found.scores)
 
     # Each thread multiplies its own tiles; threads inside of that would only wait for each other.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, thread_name_prefix="top") as pool:
@@ -86,30 +90,44 @@ def top_items(
 
 @compiled
 def _keep(
-    scores: FloatArray, first: int, indptr: OffsetArray, indices: IndexArray, kept: IndexArray, worth: FloatArray
+    scores: FloatArray,
+    rows: NDArray[np.int64],
+    tile: IndexArray,
+    indptr: OffsetArray,
+    indices: IndexArray,
+    kept: IndexArray,
+    worth: FloatArray,
 ) -> None:
-    """Take what is better than the worst kept; equal scores keep the item that came first."""
+    """Take what is better than the worst kept, of equals the lower row number.
+
+    Args:
+        scores: float32 `[n, m]` of the users `rows` and the items `tile`.
+        kept, worth: those of all users, changed in place.
+    """
     most = kept.shape[1]
-    for row in range(len(scores)):
-        its, value, item = scores[row], worth[row], kept[row]
+    for number in range(len(scores)):
+        row = rows[number]
+        its, value, item = scores[number], worth[row], kept[row]
         floor = value[most - 1]
         low, high = indptr[row], indptr[row + 1]
         for start in range(0, len(its), LANES):
             stop = min(start + LANES, len(its))
-            above = np.uint32(0)
+            reached = np.uint32(0)
             for at in range(start, stop):
-                above = np.uint32(above + np.uint32(its[at] > floor))
-            if above == 0:
+                reached = np.uint32(reached + np.uint32(its[at] >= floor))
+            if reached == 0:
                 continue
             for at in range(start, stop):
-                own = its[at]
-                if not own > floor or _has(indices, low, high, first + at):
+                own, name = its[at], tile[at]
+                if own < floor or own == -np.inf or (own == floor and 0 <= item[most - 1] < name):
+                    continue
+                if _has(indices, low, high, name):
                     continue
                 place = most - 1
-                while place > 0 and value[place - 1] < own:
+                while place > 0 and (value[place - 1] < own or (value[place - 1] == own and item[place - 1] > name)):
                     value[place], item[place] = value[place - 1], item[place - 1]
                     place -= 1
-                value[place], item[place] = own, first + at
+                value[place], item[place] = own, name
                 floor = value[most - 1]
 
 

@@ -274,6 +274,7 @@ _FILTER_SPACE: dict[str, Range | OneOf] = {
     "ideal": Range(0.05, 2, log=True),
     "power": Range(0, 2),
     "sharpen": Range(0, 1),
+    "popularity": Range(0, 0.6),
 }
 _ALS_SPACE: dict[str, Range | OneOf] = {
     "dim": Range(32, 512, log=True, whole=True),

@@ -35,11 +35,13 @@ class FilterSettings:
     """Each of its components is weighted by its singular value to this power; 0 lets all pass alike, as in the papers."""
     sharpen: float = 0.8
     """Length of the step back along the graph after blurring."""
+    popularity: float = 0.1
+    """An item's score is multiplied by its number of users to this power; in the papers 0."""
 
     def __post_init__(self) -> None:
         if self.components < 1:
             raise ConfigError(f"graph-filter: components must be at least 1, not {self.components}")
-        for name in ("ideal", "power", "sharpen"):
+        for name in ("ideal", "power", "sharpen", "popularity"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"graph-filter: {name} must not be negative, not {getattr(self, name)}")
 
@@ -49,13 +51,21 @@ class GraphFilter:
 
     With N = D_U^-1/2 R D_I^-1/2 and P = N^T N, what a user has, x, is blurred by one Euler step of the heat equation and by
     an ideal low-pass filter, y = x P + ideal * x D_I^-1/2 V S^power V^T D_I^1/2, and sharpened by one step of the equation
-    run backwards, y - sharpen * y P (BSPM's early merge). Without sharpening this is GF-CF.
+    run backwards, y - sharpen * y P (BSPM's early merge). Without sharpening this is GF-CF. What comes out is weighted by how many users an
+    item has.
     """
 
     name = "graph-filter"
 
-    def __init__(self, components: int = 800, ideal: float = 0.3, power: float = 1.0, sharpen: float = 0.8) -> None:
-        self.settings = FilterSettings(components, ideal, power, sharpen)
+    def __init__(
+        self,
+        components: int = 800,
+        ideal: float = 0.3,
+        power: float = 1.0,
+        sharpen: float = 0.8,
+        popularity: float = 0.1,
+    ) -> None:
+        self.settings = FilterSettings(components, ideal, power, sharpen, popularity)
         self._learned: Learned
 
     def fit(self, data: UserItemData) -> None:
@@ -81,6 +91,7 @@ class GraphFilter:
             "entries": graph.data,
             "left": np.ascontiguousarray((vectors / root).T, dtype=np.float32),
             "right": np.ascontiguousarray(right, dtype=np.float32),
+            "weight": (root ** (2 * settings.popularity)).astype(np.float32),
         }
         figures = {"components": len(values), "edges": int(graph.nnz), "seconds": time.perf_counter() - started}
         self._learned = Learned(asdict(settings), {"items": items}, arrays, figures)
@@ -100,6 +111,7 @@ class GraphFilter:
             sharp = _product(forth, _product(back, reached))
             reached -= np.float32(self.settings.sharpen) * sharp
         scores = _product(back, reached).T + (own @ arrays["left"]) @ arrays["right"]
+        scores *= arrays["weight"]
         scores[np.diff(own.indptr) == 0] = -np.inf
         return self._places.spread_scores(scores)
 

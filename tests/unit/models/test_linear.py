@@ -23,7 +23,7 @@ class TestEase(RankingChecks, KeptChecks, FoldInChecks):
 
 
 class TestGraphFilter(RankingChecks, KeptChecks, FoldInChecks):
-    settings: ClassVar[dict[str, Any]] = {"components": 2, "power": 0.0, "sharpen": 0.0}
+    settings: ClassVar[dict[str, Any]] = {"components": 2, "power": 0.0, "sharpen": 0.0, "popularity": 0.0}
 
     def make(self) -> GraphFilter:
         return GraphFilter(**self.settings)
@@ -79,7 +79,7 @@ def test_ease_says_so_where_it_cannot_invert():
 @pytest.mark.parametrize("sharpen", [0.0, 0.7])
 def test_a_filter_is_the_papers_formula(power: float, sharpen: float):
     data, dense = random_data()
-    model = GraphFilter(components=6, ideal=0.4, power=power, sharpen=sharpen)
+    model = GraphFilter(components=6, ideal=0.4, power=power, sharpen=sharpen, popularity=0.5)
     model.fit(data)
     x = dense.astype(float)
     root = np.sqrt(x.sum(0))
@@ -87,7 +87,7 @@ def test_a_filter_is_the_papers_formula(power: float, sharpen: float):
     _, values, vectors = np.linalg.svd(normalised)
     low = (x / root) @ vectors[:6].T * values[:6] ** power @ vectors[:6] * root
     blurred = x @ normalised.T @ normalised + 0.4 * low
-    expected = blurred - sharpen * blurred @ normalised.T @ normalised
+    expected = (blurred - sharpen * blurred @ normalised.T @ normalised) * root
     assert scores_of(model, data) == pytest.approx(expected, abs=1e-4)
 
 
