@@ -107,6 +107,9 @@ def test_what_is_published_is_the_generation_and_publishing_again_writes_nothing
     assert found >= 0.95 * TOP_K * len(exact)
     again = engine.publish_inspection()
     assert (again.items, again.embeddings, again.linked, again.removed, again.top_k) == (40, 0, 0, 0, TOP_K)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    written = readme.split("```cypher\n")[1].split("```")[0]
+    assert len(engine.graph.read(written.replace("pin-42", "p1"))) == TOP_K
     assert [row["item_id"] for row in engine.cypher("inspect/related", item_id="p1")] == [
         name for name, _ in shown(engine)["p1"]["related"]
     ]
