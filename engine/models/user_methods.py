@@ -173,6 +173,18 @@ def _load_trustsvd(folder: Path, data: UserItemData) -> Any:
     return TrustsvdPredictor.load(folder, data)
 
 
+def _graphrec(settings: Settings) -> Any:
+    from engine.models.graphrec.predictor import GraphrecPredictor
+
+    return GraphrecPredictor.from_settings(settings)
+
+
+def _load_graphrec(folder: Path, data: UserItemData) -> Any:
+    from engine.models.graphrec.predictor import GraphrecPredictor
+
+    return GraphrecPredictor.load(folder, data)
+
+
 def _gcmc(settings: Settings) -> Any:
     from engine.models.gcmc.predictor import GcmcPredictor
 
@@ -263,6 +275,15 @@ _TRUSTSVD_SPACE: dict[str, Range | OneOf] = {
     "epochs": Range(10, 100, log=True, whole=True),
     "regularisation": Range(0.2, 2, log=True),
     "trust": Range(0.1, 1, log=True),
+}
+_GRAPHREC_SPACE: dict[str, Range | OneOf] = {
+    "dim": OneOf((16, 32, 64)),
+    "epochs": Range(3, 40, log=True, whole=True),
+    "learning_rate": Range(5e-4, 1e-2, log=True),
+    "weight_decay": Range(1e-4, 1, log=True),
+    "dropout": Range(0.1, 0.7),
+    "user_damping": Range(1, 30, log=True),
+    "item_damping": Range(1, 30, log=True),
 }
 _KNN_RATINGS_SPACE: dict[str, Range | OneOf] = {
     "neighbours": Range(20, 2000, log=True, whole=True),
@@ -414,6 +435,14 @@ _LISTED = (
         _trustsvd,
         space=_TRUSTSVD_SPACE,
         load=_load_trustsvd,
+    ),
+    UserMethod(
+        "graphrec",
+        "GraphRec: what the user and their friends rated",
+        _RATING,
+        _graphrec,
+        space=_GRAPHREC_SPACE,
+        load=_load_graphrec,
     ),
     UserMethod("gcmc", "GC-MC, ratings alone", _RATING, _gcmc, {"features": False}, "gcmc", _GCMC_SPACE, _load_gcmc),
     UserMethod(

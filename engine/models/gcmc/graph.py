@@ -51,17 +51,20 @@ class RatingGraph:
         return len(self.levels)
 
 
-def rating_graph(data: UserItemData, edges: UserItemEdges) -> RatingGraph:
+def rating_graph(data: UserItemData, edges: UserItemEdges, model: str = "gcmc") -> RatingGraph:
     """Lay out some of the edges of some data.
+
+    Args:
+        model: who asks, for messages.
 
     Raises:
         TrainingError: there are no edges, or no ratings or levels.
         DataError: a rating that is none of the levels, naming user and item.
     """
     if not len(edges):
-        raise TrainingError("gcmc: there is no rating to learn from")
+        raise TrainingError(f"{model}: there is no rating to learn from")
     if edges.rating is None or not data.levels:
-        raise TrainingError("gcmc: it learns from ratings and their levels, and these interactions have none")
+        raise TrainingError(f"{model}: it learns from ratings and their levels, and these interactions have none")
     user = data.users.order.ranks(edges.user).astype(np.int64)
     item = data.items.order.ranks(edges.item).astype(np.int64)
     level = level_of(data, edges)

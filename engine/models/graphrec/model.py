@@ -1,0 +1,115 @@
+"""The network of GraphRec: what is aggregated, and how two vectors become a rating. Knows no data and no loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.graphrec.config import GraphrecConfig
+from engine.models.graphrec.neighbours import Ints, Lists
+from engine.models.graphrec.segments import attend
+
+
+def bent(value: Tensor) -> Tensor:
+    """The nonlinearity: relu with a slope of .1 below 0. Seven plain ones in a row die at the first steps."""
+    return nn.functional.leaky_relu(value, 0.1)
+
+
+class Pooling(nn.Module):
+    """relu(W sum_a alpha_a x_a + b), alpha the softmax of w^T relu(W1 [x_a || own] + b1) (equations 4 to 6).
+
+    The layer over two joined vectors is the sum of a layer over each, so `own` goes through it once a list.
+    """
+
+    def __init__(self, dim: int, attention: bool) -> None:
+        super().__init__()
+        self.attention = attention
+        if attention:
+            self.of_value, self.of_own = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
+            self.score = nn.Linear(dim, 1, bias=False)
+        self.out = nn.Linear(dim, dim)
+
+    def logits(self, value: Tensor, own: Tensor, lists: Lists) -> Tensor:
+        """float `[E]`, what the softmax of each list is taken of."""
+        if not self.attention:
+            return value.new_zeros(len(value))
+        both = self.of_value(value) + self.of_own(own)[torch.from_numpy(lists.owner)]
+        scored: Tensor = self.score(bent(both)).squeeze(1)
+        return scored
+
+    def forward(self, value: Tensor, own: Tensor, lists: Lists) -> Tensor:
+        """float `[S, D]` from values `[E, D]` and the vectors `[S, D]` of whom the lists belong to."""
+        pooled: Tensor = bent(self.out(attend(self.logits(value, own, lists), value, lists.indptr)))
+        return pooled
+
+
+class Opinions(nn.Module):
+    """x = MLP [vector || opinion] for each rating in some lists, pooled (equations 1 to 6 and 14 to 18)."""
+
+    def __init__(self, dim: int, levels: int, attention: bool) -> None:
+        super().__init__()
+        self.opinion = nn.Parameter(torch.randn(levels, dim))
+        self.of_vector, self.of_opinion = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
+        self.second = nn.Linear(dim, dim)
+        self.pooling = Pooling(dim, attention)
+
+    def forward(self, table: Tensor, own: Tensor, lists: Lists, other: Ints, level: Ints) -> Tensor:
+        """float `[S, D]`.
+
+        Args:
+            table: float `[N, D]`, vectors of those at the other end of a rating.
+            own: float `[S, D]`.
+            other, level: int64 `[E]`, rows of `table` and of the opinions, for each entry of the lists.
+        """
+        vectors = self.of_vector(table)[torch.from_numpy(other)]
+        joined = vectors + self.of_opinion(self.opinion)[torch.from_numpy(level)]
+        pooled: Tensor = self.pooling(bent(self.second(bent(joined))), own, lists)
+        return pooled
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many users and items have a vector, and how many levels there are."""
+
+    users: int
+    items: int
+    levels: int
+
+
+class Graphrec(nn.Module):
+    """Vectors of users and items, and the three aggregations."""
+
+    def __init__(self, config: GraphrecConfig, sizes: Sizes, dropout: float) -> None:
+        super().__init__()
+        self.config, self.sizes = config, sizes
+        dim = config.dim
+        self.users, self.items = (nn.Parameter(torch.randn(count, dim)) for count in (sizes.users, sizes.items))
+        self.rated = Opinions(dim, sizes.levels, config.attention)
+        self.raters = Opinions(dim, sizes.levels, config.attention)
+        if config.social:
+            self.friends = Pooling(dim, config.attention)
+        self.joined = nn.Linear((2 if config.social else 1) * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.pair, self.deep, self.rating = nn.Linear(3 * dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 1)
+
+    def user(self, histories: Tensor, friends: tuple[Tensor, Tensor, Lists] | None) -> Tensor:
+        """h_u = MLP [h_I || h_S], float `[S, D]` (equations 10 to 13).
+
+        Args:
+            histories: float `[S, D]`, h_I of the users.
+            friends: h_I of their friends `[E, D]`, vectors of the users `[S, D]`, and the lists; None where not read.
+        """
+        parts = [histories] if friends is None else [histories, self.friends(*friends)]
+        found: Tensor = bent(self.joined(torch.cat(parts, dim=1)))
+        return found
+
+    def rate(self, users: Tensor, items: Tensor) -> Tensor:
+        """What pairs of vectors `[P, D]` are rated, float `[P]` (equations 19 to 22).
+
+        Their product stands beside them, which the paper has not: without it tastes are learned many times later.
+        """
+        first = self.dropout(bent(self.pair(torch.cat([users, items, users * items], dim=1))))
+        found: Tensor = self.rating(self.dropout(bent(self.deep(first)))).squeeze(1)
+        return found

@@ -1,0 +1,153 @@
+"""Whose ratings a step reads: histories of users and items, and friends, in packed lists. Knows no network.
+
+Users and items are places in the order of their keys. A friend without a rating has nothing to say and is left out: one who
+was deleted, or who never rated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.models.friends import friends_of
+from engine.models.gcmc.graph import RatingGraph, rating_graph
+from engine.models.graphrec.config import GraphrecConfig
+from engine.models.user_item import UserItemData, UserItemEdges
+from engine.types import CSR
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Packed lists.
+
+    Attributes:
+        indptr: int64 `[S + 1]`.
+        at: int64 `[E]`, what is in them.
+    """
+
+    indptr: Ints
+    at: Ints
+
+    @property
+    def owner(self) -> Ints:
+        """int64 `[E]`, the list that each entry is in."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def only(self, kept: Mask) -> Lists:
+        """Without some entries."""
+        count = np.concatenate([[0], np.cumsum(kept)])
+        return Lists(count[self.indptr], self.at[kept])
+
+    def capped(self, most: int, rng: np.random.Generator) -> Lists:
+        """At most so many of each list, drawn where there are more; in the order they were in."""
+        size = np.diff(self.indptr)
+        if not len(size) or size.max() <= most:
+            return self
+        order = np.lexsort((rng.random(len(self.at)), self.owner))
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order)) - np.repeat(self.indptr[:-1], size)
+        return self.only(place < most)
+
+
+def rows_of(csr_indptr: Ints, entries: Ints | None, rows: Ints) -> Lists:
+    """Some rows of a CSR; `entries` None for the positions themselves."""
+    size = csr_indptr[rows + 1] - csr_indptr[rows]
+    indptr = np.concatenate([[0], np.cumsum(size)])
+    at = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - csr_indptr[rows], size)
+    return Lists(indptr, at if entries is None else entries[at])
+
+
+TURNS = 10
+"""How often biases of users and items take turns; they hardly move after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The mean of the ratings, and how far users and items are above it, damped: float64 `[users]` and `[items]`."""
+
+    mean: float
+    users: NDArray[np.float64]
+    items: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SocialGraph:
+    """Ratings by user and by item, and friends.
+
+    Attributes:
+        ratings: sorted by user, then item.
+        user_indptr: int64 `[users + 1]`, the ratings of each user.
+        item_indptr, item_order: int64 `[items + 1]` and `[E]`, the positions of the ratings of each item.
+        pair: int64 `[E]`, the same for repeated ratings of one item by one user.
+        friends: whom each user follows, of those who rated something.
+    """
+
+    ratings: RatingGraph
+    user_indptr: Ints
+    item_indptr: Ints
+    item_order: Ints
+    pair: Ints
+    friends: CSR
+
+    @staticmethod
+    def of(data: UserItemData, edges: UserItemEdges) -> SocialGraph:
+        """Lay out some of the edges of some data.
+
+        Raises:
+            TrainingError: there are no edges, or no ratings or levels.
+            DataError: a rating that is none of the levels, naming user and item.
+        """
+        found = rating_graph(data, edges, "graphrec")
+        item_order = np.argsort(found.item, kind="stable")
+        new = np.ones(len(found), dtype=np.bool_)
+        new[1:] = (np.diff(found.user) != 0) | (np.diff(found.item) != 0)
+        user_indptr = np.searchsorted(found.user, np.arange(found.num_users + 1))
+        all_friends = friends_of(data)
+        speaks = np.diff(user_indptr)[all_friends.indices] > 0
+        friends = Lists(all_friends.indptr, all_friends.indices.astype(np.int64)).only(speaks)
+        return SocialGraph(
+            ratings=found,
+            user_indptr=user_indptr,
+            item_indptr=np.searchsorted(found.item[item_order], np.arange(found.num_items + 1)),
+            item_order=item_order,
+            pair=np.cumsum(new) - 1,
+            friends=CSR(friends.indptr, friends.at.astype(np.int32)),
+        )
+
+    def without(self, targets: Ints) -> Mask:
+        """bool `[E]`, the ratings that may be read while some are predicted: all but those of the same pairs."""
+        asked = np.zeros(self.pair[-1] + 1, dtype=np.bool_)
+        asked[self.pair[targets]] = True
+        return ~asked[self.pair]
+
+    def of_users(self, users: Ints) -> Lists:
+        """The positions of the ratings of some users."""
+        return rows_of(self.user_indptr, None, users)
+
+    def of_items(self, items: Ints) -> Lists:
+        """The positions of the ratings of some items."""
+        return rows_of(self.item_indptr, self.item_order, items)
+
+    def friends_of(self, users: Ints) -> Lists:
+        """The friends of some users."""
+        return rows_of(self.friends.indptr, self.friends.indices.astype(np.int64), users)
+
+    def start(self, config: GraphrecConfig) -> Start:
+        """What predictions start from."""
+        graph = self.ratings
+        rating = graph.levels[graph.level].astype(np.float64)
+        mean = float(rating.mean())
+        user_bias, item_bias = np.zeros(graph.num_users), np.zeros(graph.num_items)
+        rated = np.diff(self.user_indptr) + config.user_damping
+        raters = np.diff(self.item_indptr) + config.item_damping
+        for _ in range(TURNS if config.biases else 0):
+            left = rating - mean - user_bias[graph.user]
+            item_bias = np.bincount(graph.item, left, minlength=graph.num_items) / raters
+            left = rating - mean - item_bias[graph.item]
+            user_bias = np.bincount(graph.user, left, minlength=graph.num_users) / rated
+        return Start(mean, user_bias, item_bias)

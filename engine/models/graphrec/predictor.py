@@ -1,0 +1,143 @@
+"""GraphRec as a method (Fan et al., WWW'19). Knows no server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.graph.snapshot_columns import NodeTable
+from engine.hashing import digest
+from engine.models.friends import told_of
+from engine.models.graphrec.answers import Answers, answers
+from engine.models.graphrec.config import GraphrecSettings
+from engine.models.graphrec.files import Trained, load_model, save_model
+from engine.models.graphrec.model import Graphrec, Sizes
+from engine.models.graphrec.neighbours import SocialGraph
+from engine.models.graphrec.task import GraphrecTask
+from engine.models.user_item import UserItemData
+from engine.training.checkpoint import Checkpoints
+from engine.training.loop import Progress, train
+from engine.types import FloatArray, IndexArray
+
+
+class GraphrecPredictor:
+    """Predicts a rating from what the user rated, what their friends rated, and who rated the item.
+
+    Epochs are a setting, so that it learns from all known ratings.
+
+    Attributes:
+        trained: what training left.
+        answers: what it says about the users and items of the data at hand.
+    """
+
+    name = "graphrec"
+
+    def __init__(self, settings: GraphrecSettings | None = None) -> None:
+        self.settings = settings or GraphrecSettings()
+        self.progress = Progress()
+        self.trained: Trained
+        self.answers: Answers
+
+    @staticmethod
+    def from_settings(settings: Mapping[str, Any]) -> GraphrecPredictor:
+        """Make one from settings by name; see `GraphrecSettings.from_flat`.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return GraphrecPredictor(GraphrecSettings.from_flat(settings))
+
+    def fit(self, data: UserItemData) -> None:
+        """Train. With `data.workdir` an interrupted training goes on where it was.
+
+        Raises:
+            TrainingError: there are no ratings, or the loss is not finite.
+            DataError: a rating that is none of the levels.
+            CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
+        """
+        settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
+        graph = SocialGraph.of(data, data.known())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.loop.seed)
+            sizes = Sizes(data.num_users, data.num_items, graph.ratings.num_levels)
+            model = Graphrec(settings.network, sizes, settings.training.dropout)
+            checkpoints = None
+            if data.workdir is not None:
+                checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, graph, settings))
+            self.progress = train(GraphrecTask(model, graph, settings), settings.loop, checkpoints)
+        self.trained = Trained(model, settings, tuple(data.levels), (_ids(data.users), _ids(data.items)))
+        self.answers = answers(self.trained, data)
+
+    def fold_in(self, data: UserItemData) -> GraphrecPredictor:
+        """Answer about later data without training: everybody from the ratings and follows as they are now.
+
+        Raises:
+            InputError: other levels than in training.
+            DataError: a rating that is none of the levels.
+        """
+        return _answering(self.trained, data, self.progress)
+
+    def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """The expected rating of each pair, float32 `[P]`."""
+        return self.answers.predict(users, items)
+
+    def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
+        """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""
+        return np.asarray(self.answers.rests[users])
+
+    def report(self) -> dict[str, Any]:
+        """Settings in force, epochs run, the last losses, time, and on what answers rest."""
+        training = {"epochs": len(self.progress.losses), "seconds": self.progress.seconds}
+        return {
+            "settings": asdict(self.settings),
+            "training": {**training, "losses": self.progress.losses[-5:]},
+            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
+            "users": told_of(self.answers.rests),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the trained model as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        save_model(folder, self.trained)
+
+    @staticmethod
+    def load(folder: Path, data: UserItemData) -> GraphrecPredictor:
+        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+            InputError, DataError: as for `fold_in`.
+        """
+        return _answering(load_model(folder), data, Progress())
+
+
+def _answering(trained: Trained, data: UserItemData, progress: Progress) -> GraphrecPredictor:
+    found = GraphrecPredictor(trained.settings)
+    found.trained, found.progress = trained, progress
+    found.answers = answers(trained, data)
+    return found
+
+
+def _ids(nodes: NodeTable) -> tuple[str, ...]:
+    """The ids of some nodes in the order of the keys."""
+    order = nodes.order.by_rank
+    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
+
+
+def _run_digest(data: UserItemData, graph: SocialGraph, settings: GraphrecSettings) -> str:
+    """What a training run depends on: settings, seed, nodes, ratings and friends."""
+    content, ratings = hashlib.sha256(), graph.ratings
+    arrays = (ratings.user, ratings.item, ratings.level, graph.friends.indptr, graph.friends.indices)
+    for array in (data.users.key, data.items.key, *arrays):
+        content.update(np.ascontiguousarray(array).tobytes())
+    return digest([asdict(settings), ratings.levels.tolist(), content.hexdigest()])
