@@ -131,6 +131,12 @@ def _sasrec(settings: Settings) -> Any:
     return SasrecRanker.from_settings(settings)
 
 
+def _dgsr(settings: Settings) -> Any:
+    from engine.models.dgsr.ranker import DgsrRanker
+
+    return DgsrRanker.from_settings(settings)
+
+
 def _item_knn_ratings(settings: Settings) -> Any:
     from engine.models.user_baselines.rating_neighbours import ItemKnnRatings
 
@@ -403,6 +409,14 @@ _LISTED = (
         _sasrec,
         space=_SASREC_SPACE,
         load=_read("sasrec.ranker", "SasrecRanker"),
+    ),
+    UserMethod(
+        "dgsr",
+        "attention over the graph of who took up what before",
+        _RANKING,
+        _dgsr,
+        space={**_SASREC_SPACE, "users": Range(5, 50, log=True, whole=True)},
+        load=_read("dgsr.ranker", "DgsrRanker"),
     ),
     UserMethod("bias", "mean rating plus damped biases of user and item", _RATING, _bias, space=_BIAS_SPACE),
     UserMethod(

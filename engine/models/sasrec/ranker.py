@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.hashing import digest
+from engine.models.next_items import ids_by_key, next_items, run_digest, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
 from engine.models.sasrec.task import HeldOut, SasrecTask, expected_next
 from engine.models.sequences import as_sequence, newest, sequences
-from engine.models.user_item import UserItemData, UserItemEdges
+from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints
 from engine.training.loop import Progress, train
 from engine.types import CSR, FloatArray, IndexArray
@@ -58,18 +58,20 @@ class SasrecRanker:
             CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
         """
         settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
-        ids = _ids_by_key(data)
-        lists = _by_key(data, sequences(data, data.train))
+        ids = ids_by_key(data.items)
+        told = sequences(data, data.train)
+        lists = _by_key(data, told)
         if not (lists.degrees() > 1).any():
             raise TrainingError("no user has two items, so nothing comes after anything", hint="Use popularity.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = Sasrec(settings.network, len(ids))
-        held = held_out(data, lists, settings.training.checked)
+        held = held_out(data, told, settings.training.checked)
         task = SasrecTask(model, lists, held, settings)
         checkpoints = None
         if data.workdir is not None:
-            checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, lists, held, settings))
+            arrays = [data.items.key, lists.indptr, lists.indices, *((held.users, held.item) if held else ())]
+            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest(asdict(settings), *arrays))
         self.progress = train(task, settings.loop, checkpoints)
         share = np.bincount(lists.indices, minlength=len(ids)) / len(lists.indices)
         self.trained = Trained(model, settings, ids, share.astype(np.float32))
@@ -91,7 +93,7 @@ class SasrecRanker:
         """float32 `[N]`, for a user who has these items, oldest first."""
         del ratings
         rows = self._row[items]
-        known = as_sequence(rows[rows >= 0])
+        known = as_sequence(rows[rows >= 0].astype(np.int32))
         scores: FloatArray = self._after(newest(known, np.zeros(1, np.int32), self.settings.network.length))[0]
         return scores
 
@@ -129,10 +131,7 @@ class SasrecRanker:
 
     def _answer_about(self, data: UserItemData) -> None:
         """Find the model's row of each item (-1 for one it does not know), and each user's known items in order."""
-        table = data.items.index_of(list(self.trained.items))
-        self._row = np.full(data.num_items, -1, np.int32)
-        known = (table >= 0) & (self.trained.share > 0)
-        self._row[table[known]] = np.flatnonzero(known)
+        self._row = table_rows(data.items, self.trained.items, self.trained.share > 0)
         edges = data.known()
         self._lists = _translated(sequences(data, edges), self._row) if len(edges) else _nobody(data.num_users)
 
@@ -151,22 +150,12 @@ class SasrecRanker:
 
 
 def held_out(data: UserItemData, lists: CSR, most: int) -> HeldOut | None:
-    """The first validation item of each user who has training items, of at most so many users, drawn; None without any.
-
-    Args:
-        lists: training sequences, users and items by key.
-    """
-    valid: UserItemEdges = data.valid
-    if not len(valid):
+    """What to validate on, users and items by key; see `engine.models.next_items.next_items`."""
+    found = next_items(data, lists, most)
+    if found is None:
         return None
-    user, item = data.users.order.ranks(valid.user), data.items.order.ranks(valid.item)
-    order = np.lexsort((item, np.zeros(len(valid)) if valid.time is None else valid.time, user))
-    _, first = np.unique(user[order], return_index=True)
-    chosen = order[first]
-    chosen = chosen[lists.degrees()[user[chosen]] > 0]
-    if len(chosen) > most:
-        chosen = np.sort(np.random.default_rng([data.seed, 3]).choice(chosen, most, replace=False))
-    return HeldOut(user[chosen].astype(np.int32), item[chosen].astype(np.int64)) if len(chosen) else None
+    user, item = data.users.order.ranks(found.user), data.items.order.ranks(found.item)
+    return HeldOut(user.astype(np.int32), item.astype(np.int64))
 
 
 def _answering(trained: Trained, data: UserItemData, progress: Progress) -> SasrecRanker:
@@ -183,26 +172,12 @@ def _by_key(data: UserItemData, lists: CSR) -> CSR:
     return CSR(ordered.indptr, data.items.order.ranks(ordered.indices).astype(np.int32))
 
 
-def _ids_by_key(data: UserItemData) -> tuple[str, ...]:
-    order = data.items.order.by_rank
-    return tuple(data.items.ids.take(order) if len(order) else data.items.ids)
-
-
-def _translated(lists: CSR, row: IndexArray) -> CSR:
+def _translated(lists: CSR, row: NDArray[np.int64]) -> CSR:
     """The lists with the model's rows, without items that it does not know."""
     rows = row[lists.indices]
     kept = np.concatenate([[0], np.cumsum(rows >= 0)])
-    return CSR(kept[lists.indptr], rows[rows >= 0])
+    return CSR(kept[lists.indptr], rows[rows >= 0].astype(np.int32))
 
 
 def _nobody(users: int) -> CSR:
     return CSR(np.zeros(users + 1, np.int64), np.empty(0, np.int32))
-
-
-def _run_digest(data: UserItemData, lists: CSR, held: HeldOut | None, settings: SasrecSettings) -> str:
-    """What a training run depends on: settings, seed, nodes, sequences and what is held out."""
-    content = hashlib.sha256()
-    arrays = [data.items.key, lists.indptr, lists.indices, *((held.users, held.item) if held else ())]
-    for array in arrays:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return digest([asdict(settings), content.hexdigest()])

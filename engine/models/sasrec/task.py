@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.models.next_items import gain
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.model import Sasrec
 from engine.models.sequences import newest
@@ -18,7 +19,6 @@ from engine.types import CSR, IndexArray
 
 POOL = 16
 """Users are drawn for so many batches together and shared out by length, so that rows of a batch are about equally long."""
-CUTOFF = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,7 @@ class SasrecTask:
             some = slice(start, start + 512)
             found = newest(self.lists, self.held.users[some], self.settings.network.length)
             scores = expected_next(self.model, found) @ self.model.items.T
-            answer = torch.from_numpy(self.held.item[some])
-            own = scores.gather(1, answer[:, None])
-            rows = np.repeat(np.arange(found.num_rows), found.degrees())
-            scores[torch.from_numpy(rows), torch.from_numpy(found.indices.astype(np.int64))] = -torch.inf
-            better = (scores > own).sum(1).numpy()
-            total += float((1 / np.log2(2 + better[better < CUTOFF])).sum())
+            total += gain(scores, torch.from_numpy(self.held.item[some]), found)
         return total / len(self.held.users)
 
     def _order(self, epoch: int) -> list[IndexArray]:

@@ -1,0 +1,64 @@
+"""The timed graph that DGSR reads, and histories out of it as tensors. Knows no loss and no server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.errors import TrainingError
+from engine.graph.snapshot_csr import relation
+from engine.models.dgsr.config import DgsrConfig
+from engine.models.dgsr.model import ITEMS, HopTensors
+from engine.models.user_item import UserItemData, UserItemEdges
+from engine.sampling.histories import TimedGraph, histories
+from engine.sampling.recent import by_time
+from engine.types import IndexArray, OffsetArray, TimeArray
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedGraph:
+    """A graph in the row numbers of some data, and where its nodes stand in a model's tables.
+
+    Attributes:
+        timed: edges of items that the model knows.
+        user_row, item_row: int64, rows of the tables; -1 for a node of which nothing was learned.
+        now: epoch ms, right after the last edge.
+    """
+
+    timed: TimedGraph
+    user_row: NDArray[np.int64]
+    item_row: NDArray[np.int64]
+    now: int
+
+    def histories(
+        self, users: IndexArray, place: OffsetArray, before: TimeArray, config: DgsrConfig
+    ) -> tuple[Tensor, list[HopTensors]]:
+        """What predictions rest on, as `Dgsr.forward` takes it; arguments as of `engine.sampling.histories.histories`."""
+        hops = []
+        for number, hop in enumerate(histories(self.timed, users, place, before, config.most), start=1):
+            rows = self.item_row if number % 2 == ITEMS else self.user_row
+            receiver = np.repeat(np.arange(len(hop.indptr) - 1), np.diff(hop.indptr))
+            newest = np.maximum(hop.indptr[1:] - 1, 0)
+            parts = (rows[hop.nodes], receiver, newest, hop.age)
+            hops.append(HopTensors(*(torch.from_numpy(np.asarray(part, np.int64)) for part in parts)))
+        return torch.from_numpy(self.user_row[users]), hops
+
+
+def placed_graph(
+    data: UserItemData, edges: UserItemEdges, user_row: NDArray[np.int64], item_row: NDArray[np.int64]
+) -> PlacedGraph:
+    """The graph of some edges; those without a time, or of an item that the model does not know, are left out.
+
+    Raises:
+        TrainingError: no edge has a time.
+    """
+    if not len(edges) or edges.time is None or (edges.time < 0).all():
+        raise TrainingError("a dynamic graph needs edges with times", hint="Use item-knn or popularity.")
+    kept = edges.only((edges.time >= 0) & (item_row[edges.item] >= 0))
+    both = relation(data.num_users, data.num_items, kept.user, kept.item, time=kept.time)
+    timed = TimedGraph(by_time(both.forward, data.items.order), by_time(both.backward, data.users.order))
+    return PlacedGraph(timed, user_row, item_row, int(edges.time.max()) + 1)

@@ -1,0 +1,138 @@
+"""The DGSR network. Knows tensors, no data and no loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.dgsr.config import DgsrConfig
+
+USERS, ITEMS = 0, 1
+NOBODY = -1
+"""The row of a user of whom nothing was learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class HopTensors:
+    """A hop of histories (see `engine.sampling.histories.Hop`).
+
+    Attributes:
+        nodes: int64 `[M]`, rows of the model's tables.
+        receiver: int64 `[M]`, the node of the hop before that each is a neighbour of.
+        newest: int64 `[N]`, the newest neighbour of each of those; any, for one that has none.
+        age: int64 `[M]`, 0 for the newest neighbour of a node.
+    """
+
+    nodes: Tensor
+    receiver: Tensor
+    newest: Tensor
+    age: Tensor
+
+
+class Update(nn.Module):
+    """What a node becomes from its neighbours (equations 5 to 12), for one side and one layer.
+
+    Shapes:
+        - itself: `[N, dim]`; neighbours: `[M, dim]`
+        - key_order, value_order: `[most, dim]`, by how many neighbours are newer
+    """
+
+    def __init__(self, config: DgsrConfig, most: int) -> None:
+        super().__init__()
+        self.config = config
+        self.parts = 1 + config.long_term + config.short_term
+        dim = config.dim
+        if config.long_term:
+            self.asked, self.told = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+            if config.order:
+                self.key_order = nn.Parameter(torch.empty(most, dim).normal_(std=0.1))
+                self.value_order = nn.Parameter(torch.empty(most, dim).normal_(std=0.1))
+        if config.short_term:
+            self.newest, self.others = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.joined = nn.Linear(self.parts * dim, dim, bias=False)
+
+    def forward(self, itself: Tensor, neighbours: Tensor, hop: HopTensors) -> Tensor:
+        parts = []
+        if self.config.long_term:
+            value = told = self.told(neighbours)
+            if self.config.order:
+                told, value = told + self.key_order[hop.age], value + self.value_order[hop.age]
+            parts.append(_attended(self.asked(itself)[hop.receiver], told, value, hop.receiver, len(itself)))
+        if self.config.short_term and len(neighbours):
+            asked = self.newest(neighbours[hop.newest])[hop.receiver]
+            parts.append(_attended(asked, self.others(neighbours), neighbours, hop.receiver, len(itself)))
+        elif self.config.short_term:
+            parts.append(torch.zeros_like(itself))
+        return torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
+
+
+def _attended(asked: Tensor, told: Tensor, value: Tensor, receiver: Tensor, count: int) -> Tensor:
+    """The values of each receiver's neighbours, weighed by a softmax of asked . told / sqrt(dim); 0 without neighbours."""
+    logit = (asked * told).sum(1) * told.shape[1] ** -0.5
+    highest = logit.new_full((count,), -torch.inf).scatter_reduce(0, receiver, logit.detach(), "amax")
+    weight = (logit - highest[receiver]).exp()
+    mass = logit.new_zeros(count).index_add(0, receiver, weight)
+    share = weight / mass[receiver]
+    return value.new_zeros(count, value.shape[1]).index_add(0, receiver, value * share[:, None])
+
+
+class Dgsr(nn.Module):
+    """Dynamic graph neural network for sequential recommendation (Zhang et al., 2021).
+
+    A node at a prediction time is computed from its latest neighbours before that time, layer by layer; a user is scored
+    against an item by [h^0 || ... || h^L] W_P e_i (equation 13).
+
+    Shapes:
+        - users: `[users, dim]`; items: `[items, dim]`
+    """
+
+    def __init__(self, config: DgsrConfig, num_users: int, num_items: int) -> None:
+        super().__init__()
+        self.config = config
+        self.users = nn.Parameter(torch.empty(num_users, config.dim).normal_(std=config.dim**-0.5))
+        self.items = nn.Parameter(torch.empty(num_items, config.dim).normal_(std=config.dim**-0.5))
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                Update(config, (config.length, config.users)[side]) for side in range(min(2, config.hops - layer))
+            )
+            for layer in range(config.hops)
+        )
+        self.project = nn.Linear((config.hops + 1) * config.dim, config.dim, bias=False)
+
+    def forward(self, users: Tensor, hops: Sequence[HopTensors], seed: int | None = None) -> Tensor:
+        """What each user is expected to take up next, `[B, dim]`, to be multiplied with `items`.
+
+        Args:
+            users: int64 `[B]`, `NOBODY` for one of whom nothing was learned.
+            seed: of dropout; None drops nothing.
+        """
+        sides = [users, *(hop.nodes for hop in hops)]
+        states = [self._embedded(nodes, number % 2) for number, nodes in enumerate(sides)]
+        if seed is not None:
+            states = self._dropped(states, seed)
+        found = [states[0]]
+        for layer in self.layers:
+            states = [
+                layer[number % 2](states[number], states[number + 1], hops[number])  # type: ignore[index]
+                for number in range(len(states) - 1)
+            ]
+            found.append(states[0])
+        return self.project(torch.cat(found, dim=1))  # type: ignore[no-any-return]
+
+    def _embedded(self, nodes: Tensor, side: int) -> Tensor:
+        if side == ITEMS:
+            return F.embedding(nodes, self.items)
+        return F.embedding(nodes.clamp(min=0), self.users) * (nodes >= 0)[:, None]
+
+    def _dropped(self, states: list[Tensor], seed: int) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        share = self.config.dropout
+        for number, state in enumerate(states):
+            kept = torch.rand(state.shape, generator=generator) >= share
+            states[number] = state * kept / (1 - share)
+        alone = torch.rand(len(states[0]), 1, generator=generator) >= share
+        return [states[0] * alone, *states[1:]]

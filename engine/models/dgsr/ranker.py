@@ -1,0 +1,183 @@
+"""DGSR as a method: fit on what users took up in time, then score what may come next. Knows no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from engine.models.dgsr.config import DgsrSettings
+from engine.models.dgsr.files import Trained, load_model, save_model
+from engine.models.dgsr.graph import PlacedGraph, placed_graph
+from engine.models.dgsr.model import Dgsr
+from engine.models.dgsr.task import DgsrTask, expected_next
+from engine.models.next_items import ids_by_key, next_items, run_digest, table_rows
+from engine.models.user_item import UserItemData
+from engine.training.checkpoint import Checkpoints
+from engine.training.loop import Progress, train
+from engine.types import FloatArray, IndexArray
+
+
+class DgsrRanker:
+    """Trains a DGSR, and stops by the validation items where there are some.
+
+    Each answer is computed from the graph at hand, so that an interaction is reflected in the next answer of its user, and of
+    those whose sub-graph it enters, without training. Items that came after training are scored -inf; who has none of the
+    others is answered by how many have an item.
+
+    Attributes:
+        trained: what training left.
+        graph: what answers rest on.
+    """
+
+    name = "dgsr"
+
+    def __init__(self, settings: DgsrSettings | None = None) -> None:
+        self.settings = settings or DgsrSettings()
+        self.progress = Progress()
+        self.trained: Trained
+        self.graph: PlacedGraph
+
+    @staticmethod
+    def from_settings(settings: Mapping[str, Any]) -> DgsrRanker:
+        """Make one from settings by name; see `DgsrSettings.from_flat`.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return DgsrRanker(DgsrSettings.from_flat(settings))
+
+    def fit(self, data: UserItemData) -> None:
+        """Train. With `data.workdir` an interrupted training goes on where it was.
+
+        Raises:
+            TrainingError: there are no edges with times, no user has two, or the loss is not finite.
+            CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
+        """
+        settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
+        rows = [nodes.order.ranks(np.arange(len(nodes))).astype(np.int64) for nodes in (data.users, data.items)]
+        graph = placed_graph(data, data.train, rows[0], rows[1])
+        own = graph.timed.items_of
+        if not (own.degrees() > 1).any():
+            raise TrainingError("no user has two items, so nothing comes after anything", hint="Use popularity.")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.loop.seed)
+            model = Dgsr(settings.network, data.num_users, data.num_items)
+        held = next_items(data, own, settings.training.checked)
+        task = DgsrTask(model, graph, data.users.order, held, settings)
+        checkpoints = None
+        if data.workdir is not None:
+            targets = task.targets
+            arrays: list[NDArray[Any]] = [
+                data.users.key,
+                data.items.key,
+                task.user[targets],
+                own.indices[targets],
+                task.place[targets],
+            ]
+            if held is not None:
+                arrays += [held.user, held.item]
+            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest(asdict(settings), *arrays))
+        self.progress = train(task, settings.loop, checkpoints)
+        share, taught = np.zeros(data.num_items, np.float32), np.zeros(data.num_users, np.bool_)
+        share[rows[1]] = np.bincount(own.indices, minlength=data.num_items) / own.num_edges
+        taught[rows[0]] = own.degrees() > 0
+        self.trained = Trained(model, settings, ids_by_key(data.users), ids_by_key(data.items), taught, share)
+        self._answer_about(data)
+
+    def fold_in(self, data: UserItemData) -> DgsrRanker:
+        """Answer about later data without training.
+
+        Args:
+            data: all users, items and edges as they are now.
+
+        Raises:
+            TrainingError: no edge has a time.
+        """
+        return _answering(self.trained, data, self.progress)
+
+    def score(self, users: IndexArray) -> FloatArray:
+        """float32 `[B, N]`, the logit of each item to be next, right after the last edge of all."""
+        found = np.full((len(users), len(self.graph.item_row)), -np.inf, np.float32)
+        told = np.flatnonzero(self.graph.item_row >= 0)
+        rows = self.graph.item_row[told]
+        scores = np.broadcast_to(self.trained.share[rows], (len(users), len(rows))).copy()
+        has = self.graph.timed.items_of.degrees()[users] > 0
+        if has.any():
+            model = self.trained.model
+            expected = expected_next(model, self.graph, np.asarray(users)[has])
+            scores[has] = (expected @ model.items.detach()[torch.from_numpy(rows)].T).numpy()
+        found[:, told] = scores
+        return found
+
+    def score_new(self, items: IndexArray, ratings: FloatArray | None = None) -> FloatArray:
+        """float32 `[N]`, for a user who has these items, oldest first, all of them after every edge of the graph."""
+        del ratings
+        scores: FloatArray = self._with_late(items).score(np.array([len(self.graph.user_row)], np.int32))[0]
+        return scores
+
+    def report(self) -> dict[str, Any]:
+        """Settings in force, epochs run, validation, time."""
+        done = self.progress
+        training = {"epochs": len(done.losses), "best_epoch": done.best_epoch, "losses": done.losses[-5:]}
+        return {
+            "settings": asdict(self.settings),
+            "training": {**training, "validation": done.validation, "seconds": done.seconds},
+            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the trained model as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        save_model(folder, self.trained)
+
+    @staticmethod
+    def load(folder: Path, data: UserItemData) -> DgsrRanker:
+        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+            TrainingError: no edge has a time.
+        """
+        return _answering(load_model(folder), data, Progress())
+
+    def _answer_about(self, data: UserItemData) -> None:
+        trained = self.trained
+        user_row = table_rows(data.users, trained.users, trained.taught)
+        item_row = table_rows(data.items, trained.items, trained.share > 0)
+        self.graph = placed_graph(data, data.known(), user_row, item_row)
+
+    def _with_late(self, items: IndexArray) -> DgsrRanker:
+        """The method with one more user, in the last row, of whom nothing was learned."""
+        graph = self.graph
+        known = items[graph.item_row[items] >= 0]
+        own = graph.timed.items_of
+        assert own.time is not None
+        times = np.full(len(known), graph.now, np.int64)
+        longer = replace(
+            own,
+            indptr=np.append(own.indptr, own.indptr[-1] + len(known)),
+            indices=np.concatenate([own.indices, known]).astype(np.int32),
+            time=np.concatenate([own.time, times]),
+        )
+        late = DgsrRanker(self.settings)
+        late.trained = self.trained
+        timed = replace(graph.timed, items_of=longer)
+        late.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, -1))
+        return late
+
+
+def _answering(trained: Trained, data: UserItemData, progress: Progress) -> DgsrRanker:
+    found = DgsrRanker(trained.settings)
+    found.trained, found.progress = trained, progress
+    found._answer_about(data)
+    return found

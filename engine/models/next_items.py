@@ -1,0 +1,79 @@
+"""Which item comes next for users held out of training, and how well it is found. Knows no model and no server."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.graph.snapshot import NodeTable
+from engine.hashing import digest
+from engine.models.user_item import UserItemData, UserItemEdges
+from engine.types import CSR
+
+CUTOFF = 10
+
+
+def next_items(data: UserItemData, lists: CSR, most: int) -> UserItemEdges | None:
+    """The first validation edge of each user who has training items, of at most so many users, drawn; None without any.
+
+    Args:
+        lists: each user's training items.
+    """
+    valid = data.valid
+    if not len(valid):
+        return None
+    user, item = data.users.order.ranks(valid.user), data.items.order.ranks(valid.item)
+    order = np.lexsort((item, np.zeros(len(valid)) if valid.time is None else valid.time, user))
+    _, first = np.unique(user[order], return_index=True)
+    chosen = order[first]
+    chosen = chosen[lists.degrees()[valid.user[chosen]] > 0]
+    if len(chosen) > most:
+        chosen = chosen[np.sort(np.random.default_rng([data.seed, 3]).choice(len(chosen), most, replace=False))]
+    return valid.only(chosen) if len(chosen) else None
+
+
+def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:
+    """The sum over users of NDCG@10 of one answer each, among all items that the user does not have.
+
+    Args:
+        scores: float `[B, N]`, changed in place.
+        answer: int64 `[B]`, columns.
+        taken: the columns of what each user has.
+    """
+    own = scores.gather(1, answer[:, None])
+    rows = np.repeat(np.arange(taken.num_rows), taken.degrees())
+    scores[torch.from_numpy(rows), torch.from_numpy(taken.indices.astype(np.int64))] = -torch.inf
+    better = (scores > own).sum(1).numpy()
+    return float((1 / np.log2(2 + better[better < CUTOFF])).sum())
+
+
+def ids_by_key(nodes: NodeTable) -> tuple[str, ...]:
+    """Ids in the order of their keys, which is that of a model's table."""
+    order = nodes.order.by_rank
+    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
+
+
+def table_rows(nodes: NodeTable, ids: tuple[str, ...], taught: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each node of later data its row in a model's table, int64 `[nodes]`; -1 where nothing was learned of it.
+
+    Args:
+        ids: of the table, in order; taught: bool `[table]`, whether anything was learned of each.
+    """
+    place = nodes.index_of(list(ids))
+    rows = np.full(len(nodes), -1, np.int64)
+    known = (place >= 0) & taught
+    rows[place[known]] = np.flatnonzero(known)
+    return rows
+
+
+def run_digest(settings: dict[str, Any], *arrays: NDArray[Any]) -> str:
+    """What a training run depends on."""
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).tobytes())
+    return digest([settings, content.hexdigest()])

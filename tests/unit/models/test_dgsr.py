@@ -1,0 +1,151 @@
+"""DGSR holds to what every method that goes by order must, and rests on nothing but what came before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import ConfigError, CorruptFileError, TrainingError
+from engine.files import atomic_folder
+from engine.models.dgsr.config import DgsrConfig, DgsrSettings
+from engine.models.dgsr.graph import placed_graph
+from engine.models.dgsr.model import Dgsr
+from engine.models.dgsr.ranker import DgsrRanker
+from engine.models.dgsr.task import DgsrTask
+from engine.models.user_item import UserItemData
+from tests.unit.models.model_checks import TaskChecks
+from tests.unit.models.sequence_checks import NextItemChecks, by_number, dated, ring, rows
+
+QUICK = {"dim": 16, "length": 6, "users": 3, "dropout": 0.1, "batch_size": 64, "epochs": 30, "learning_rate": 0.02}
+
+
+def task_of(data: UserItemData, **settings: Any) -> DgsrTask:
+    made = DgsrSettings.from_flat({**QUICK, **settings})
+    torch.manual_seed(0)
+    graph = placed_graph(data, data.train, np.arange(data.num_users), np.arange(data.num_items))
+    return DgsrTask(Dgsr(made.network, data.num_users, data.num_items), graph, data.users.order, None, made)
+
+
+class TestDgsr(NextItemChecks, TaskChecks):
+    exact = 1e-4
+
+    def make(self) -> DgsrRanker:
+        return DgsrRanker.from_settings(QUICK)
+
+    def task(self, data: UserItemData) -> DgsrTask:
+        del data
+        return task_of(ring())
+
+    def test_a_new_user_is_answered_from_their_items_as_a_known_one_with_the_same(
+        self, fitted: tuple[Any, UserItemData]
+    ) -> None:
+        """But for what was learned of the known one."""
+        method, data = fitted
+        items = data.items.index_of([f"i{(7 + step) % 8}" for step in range(5)])
+        found = method.score_new(items)
+        assert found.shape == (8,)
+        assert found.argmax() == method.score(rows(data, 8))[0].argmax()
+
+    def test_what_was_saved_gives_the_same_answers(self, fitted: tuple[Any, UserItemData], tmp_path: Path) -> None:
+        method, data = fitted
+        method.save(tmp_path / "model")
+        everybody = np.arange(data.num_users, dtype=np.int32)
+        assert (DgsrRanker.load(tmp_path / "model", data).score(everybody) == method.score(everybody)).all()
+
+    def test_an_interaction_reaches_its_user_and_those_whose_sub_graph_it_enters(
+        self, fitted: tuple[Any, UserItemData]
+    ) -> None:
+        method, _ = fitted
+        histories = [[(3, 5)], *[[((u + s) % 8, 10 * u + s) for s in range(5)] for u in range(40)], []]
+        before = method.fold_in(dated([*histories, []], 9))
+        data = dated([*histories, [(0, 1000), (8, 1001)]], 9)
+        after = method.fold_in(data)
+        everybody = rows(data, *range(43))
+        changed = [
+            not np.array_equal(before.score(everybody[at : at + 1]), after.score(everybody[at : at + 1]))
+            for at in range(43)
+        ]
+        holders = [any(item == 0 for item, _ in history) for history in histories]
+        assert changed == [*holders, True]  # item 8 is unknown to the model; item 0 has a new user
+        assert np.isneginf(by_number(data, after.score(everybody))[:, 8]).all()
+
+
+@pytest.mark.parametrize(
+    "off", [{"long_term": False}, {"short_term": False}, {"order": False}, {"hops": 1}, {"hops": 3}]
+)
+def test_parts_can_be_left_out(off: dict[str, Any]) -> None:
+    task = task_of(ring(8), **off)
+    loss = task.loss(task.batch(0))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(parameter.grad is not None for parameter in task.model.parameters())
+
+
+def test_no_loss_depends_on_what_came_at_or_after_its_target() -> None:
+    data = ring(8)
+    assert data.train.time is not None
+    early = data.train.time < 30
+    whole, part = task_of(data), task_of(replace(data, train=data.train.only(early)))
+    users = rows(data, 1, 2)
+    place, before = np.array([3, 4]), np.array([3, 14])
+    found, expected = (task.graph.histories(users, place, before, task.settings.network) for task in (whole, part))
+    with torch.no_grad():
+        assert (whole.model(*found) == part.model(*expected)).all()
+
+
+def test_attention_weighs_by_hand() -> None:
+    """One user, one item, one hop: the softmax over a single neighbour is 1."""
+    torch.manual_seed(0)
+    model = Dgsr(DgsrConfig(dim=4, hops=1, length=3, users=3), 1, 2)
+    data = dated([[(0, 1), (1, 2)]], 2)
+    graph = placed_graph(data, data.train, np.arange(1), np.arange(2))
+    update = model.layers[0][0]
+    item = model.items[graph.timed.items_of.indices[0]]
+    long = update.told(item) + update.value_order[0]
+    itself = torch.tanh(update.joined(torch.cat([long, item, model.users[0]])))
+    expected = model.project(torch.cat([model.users[0], itself]))
+    found = model(*graph.histories(np.zeros(1, np.int32), np.ones(1, np.int64), np.array([2]), model.config))
+    assert torch.allclose(found[0], expected, atol=1e-6)
+
+
+def test_validation_stops_training_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    data = ring(24)
+    assert data.train.time is not None
+    last = data.train.time % 10 == 4
+    data = replace(data, train=data.train.only(~last), valid=data.train.only(last))
+    whole, again = (DgsrRanker.from_settings({**QUICK, "epochs": 10}) for _ in range(2))
+    whole.fit(data)
+    assert max(whole.report()["training"]["validation"]) > 0.5
+    again.fit(replace(data, workdir=tmp_path))
+    again.fit(replace(data, workdir=tmp_path))  # from the last checkpoint
+    everybody = np.arange(data.num_users, dtype=np.int32)
+    assert (again.score(everybody) == whole.score(everybody)).all()
+
+
+def test_nothing_to_learn_from_is_told() -> None:
+    with pytest.raises(TrainingError, match="two items"):
+        DgsrRanker().fit(dated([[(0, 1)], [(1, 1)]], 2))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dim": 0}, {"hops": 0}, {"dropout": 1.0}, {"batch_size": 0}, {"long_term": False, "short_term": False}]
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="dgsr"):
+        DgsrRanker.from_settings(wrong)
+
+
+def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "model", {"kind": "sasrec", "format": 1}):
+        pass
+    with pytest.raises(CorruptFileError, match="not a DGSR"):
+        DgsrRanker.load(tmp_path / "model", ring(4))
+    with atomic_folder(tmp_path / "other", {"kind": "dgsr", "format": 1}):
+        pass
+    with pytest.raises(CorruptFileError, match="do not fit"):
+        DgsrRanker.load(tmp_path / "other", ring(4))
