@@ -283,6 +283,9 @@ class UserRecommender:
             return self._best(scores, scope, count), self.about.name, rests
         if isinstance(self.method, FoldsInData):
             method, row = self._with_late(user, taken)
+            if "ranking" in self.about.answers:
+                scores = method.score(np.array([row], np.int32))[0]
+                return self._best(scores, scope, count), self.about.name, rests
             rows = self._candidates(have, scope)
             scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
             return ranked(rows, scores, count, self.view.items.order), self.about.name, rests
@@ -305,7 +308,7 @@ class UserRecommender:
                 hint=f"`engine build {self.about.name}` takes them in.",
             )
         rows, ratings = self.view.items.index_of(list(taken.items)), np.array(taken.ratings, np.float32)
-        known = (rows >= 0) & ~np.isnan(ratings)
+        known = (rows >= 0) & (~np.isnan(ratings) | ("ranking" in self.about.answers))
         if not known.any():
             raise NotReadyError(f"user {user!r} has rated nothing that generation {self.view.origin.generation} knows")
         late = with_user(self.data, user, rows[known], ratings[known])

@@ -212,3 +212,34 @@ def test_a_model_that_cannot_take_in_what_came_keeps_serving(engine: Engine):
         engine.refresh_models()
     assert engine.predict("user-0", "film-2", model="gcmc").generation == built.id
     assert engine.recommend("user-0", model="item-knn").generation != built.id
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("ease", {}),
+        ("graph-filter", {}),
+        ("als", {}),
+        ("bpr", {}),
+        ("lightgcn", {}),
+        ("markov", {}),
+        ("session-knn", {}),
+        ("rank-fusion", {"parts": "item-knn,ease"}),
+    ],
+)
+def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: Engine, model: str, config: dict):
+    built = engine.build(model, config)
+    assert built.metrics.get("ann_recall", 1.0) >= engine.settings.gate.ann_recall
+    have = {row["item_id"] for row in engine.cypher("inspect/user_history", user_id="user-0", limit=100)}
+    answer = engine.recommend("user-0", 4)
+    assert (answer.method, answer.generation, len(answer)) == (model, built.id, 4)
+    assert not have & set(answer.ids)
+    assert len(engine.similar_users("user-0", 3)) == 3
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    late = engine.recommend("late", 4)
+    assert not {"film-2", "film-4"} & set(late.ids)
+    assert "answered from 2 of their items in the graph" in str(late.reason)
+    made = engine.refresh_models()
+    now = engine.recommend("late", 4)
+    assert (now.generation, now.method) == (made[model].id, model)
