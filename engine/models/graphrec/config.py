@@ -51,7 +51,7 @@ class GraphrecTraining:
     hidden: float = 0.5
     """Share of all ratings that a step leaves out of what is read. With the target alone left out, the others' mean would
     give away on which side of it the target is."""
-    dropout: float = 0.5
+    dropout: float = 0.2
     """Chance that a number does not enter the last layers."""
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class GraphrecSettings:
 
     network: GraphrecConfig = field(default_factory=GraphrecConfig)
     training: GraphrecTraining = field(default_factory=GraphrecTraining)
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=10, learning_rate=2e-3, average=0.95))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=8, learning_rate=3e-3, average=0.95))
 
     @staticmethod
     def from_flat(values: Mapping[str, Any]) -> GraphrecSettings:

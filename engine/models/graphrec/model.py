@@ -35,7 +35,7 @@ class Pooling(nn.Module):
         """float `[E]`, what the softmax of each list is taken of."""
         if not self.attention:
             return value.new_zeros(len(value))
-        both = self.of_value(value) + self.of_own(own)[torch.from_numpy(lists.owner)]
+        both = self.of_value(value) + self.of_own(own).index_select(0, torch.from_numpy(lists.owner))
         scored: Tensor = self.score(bent(both)).squeeze(1)
         return scored
 
@@ -63,8 +63,8 @@ class Opinions(nn.Module):
             own: float `[S, D]`.
             other, level: int64 `[E]`, rows of `table` and of the opinions, for each entry of the lists.
         """
-        vectors = self.of_vector(table)[torch.from_numpy(other)]
-        joined = vectors + self.of_opinion(self.opinion)[torch.from_numpy(level)]
+        vectors = self.of_vector(table).index_select(0, torch.from_numpy(other))
+        joined = vectors + self.of_opinion(self.opinion).index_select(0, torch.from_numpy(level))
         pooled: Tensor = self.pooling(bent(self.second(bent(joined))), own, lists)
         return pooled
 

@@ -103,18 +103,22 @@ class GraphrecTask:
     def loss(self, batch: Batch) -> Tensor:
         """Mean squared error of the ratings (equation 23)."""
         model, ratings = self.model, self.graph.ratings
-        own = model.users[torch.from_numpy(batch.users)]
+        own = model.users.index_select(0, torch.from_numpy(batch.users))
         at = batch.rated.at
         histories = model.rated(model.items, own, batch.rated, ratings.item[at], ratings.level[at])
         asked = torch.from_numpy(batch.asked)
         friends = None
         if model.config.social:
-            friends = (histories[torch.from_numpy(batch.friends.at)], own[asked], batch.friends)
-        users = model.user(histories[asked], friends)
+            friends = (
+                histories.index_select(0, torch.from_numpy(batch.friends.at)),
+                own.index_select(0, asked),
+                batch.friends,
+            )
+        users = model.user(histories.index_select(0, asked), friends)
         at = batch.raters.at
-        own = model.items[torch.from_numpy(batch.items)]
+        own = model.items.index_select(0, torch.from_numpy(batch.items))
         items = model.raters(model.users, own, batch.raters, ratings.user[at], ratings.level[at])
-        found = batch.start + model.rate(users[batch.pair[0]], items[batch.pair[1]])
+        found = batch.start + model.rate(users.index_select(0, batch.pair[0]), items.index_select(0, batch.pair[1]))
         return (found - batch.rating).square().mean()
 
     def _targets(self, step: int) -> Ints:

@@ -16,11 +16,11 @@ class TrustsvdConfig:
 
     dim: int = 10
     """Width of the factors."""
-    epochs: int = 50
+    epochs: int = 100
     """Passes over the ratings."""
-    learning_rate: float = 0.01
+    learning_rate: float = 0.005
     """Of every step."""
-    regularisation: float = 0.9
+    regularisation: float = 2.0
     """Pulls biases and factors towards 0, each over the root of how many ratings (or followers) it has."""
     trust: float = 0.5
     """Weight of telling from the factors whom a user follows, beside the ratings."""
