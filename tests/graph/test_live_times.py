@@ -1,13 +1,15 @@
-"""Recent neighbours and friends out of Neo4j are those of a snapshot of the same graph."""
+"""Recent neighbours and friends out of Neo4j are those of a snapshot of the same graph, and are found by an index."""
 
 from __future__ import annotations
 
+import neo4j
 import numpy as np
 import pytest
 
 from engine.errors import InputError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.graph.migrate import migrate
+from engine.graph.queries import load_queries
 from engine.graph.snapshot_export import export_snapshot
 from engine.graph.write import GraphWriter
 from engine.sampling.friends import friend_lists, friends
@@ -85,3 +87,25 @@ def test_a_friend_who_is_deleted_is_nobodys_friend(graph: Graph) -> None:
     graph.write("MATCH (u:User {user_id: $id}) DETACH DELETE u", {"id": gone})
     left = [user for user in USERS if user != gone]
     assert gone not in {friend for friends in live.friends(left, [99] * 11, 50, 0) for friend in friends}
+
+
+@pytest.mark.parametrize("name", ["recent_items", "recent_users", "friends"])
+def test_the_edges_are_reached_from_the_index_of_ids(graph: Graph, settings: Settings, name: str) -> None:
+    busy(graph)
+    query = load_queries()[f"sample/{name}"]
+    given = {"ids": ["a"], "before": [1], **({"most": 1} if name != "friends" else {})}
+    auth = (settings.graph.user, settings.graph.password.get_secret_value())
+    driver = neo4j.GraphDatabase.driver(str(settings.graph.uri), auth=auth)
+    with driver, driver.session(database=settings.graph.database) as session:
+        plan = session.run("EXPLAIN " + query.render(MAPPING), query.arguments(given)).consume().plan
+
+    def kinds(step: dict) -> list[str]:
+        return [
+            step["operatorType"].split("@")[0],
+            *(kind for child in step.get("children", ()) for kind in kinds(child)),
+        ]
+
+    found = kinds(plan)
+    assert "NodeUniqueIndexSeek" in found
+    assert "Expand(All)" in found
+    assert not [kind for kind in found if kind.endswith("Scan")]
