@@ -307,7 +307,7 @@ _ALS_SPACE: dict[str, Range | OneOf] = {
     "dim": Range(32, 512, log=True, whole=True),
     "epochs": Range(5, 30, whole=True),
     "unobserved": Range(0.005, 1, log=True),
-    "ridge": Range(0.0005, 0.3, log=True),
+    "ridge": Range(0.0001, 0.03, log=True),
     "frequency": Range(0, 1),
 }
 _BPR_SPACE: dict[str, Range | OneOf] = {

@@ -32,9 +32,9 @@ class AlsSettings:
     """Numbers a vector."""
     epochs: int = 12
     """Times that all users and then all items are solved for."""
-    unobserved: float = 0.1
+    unobserved: float = 0.03
     """Weight of a user-item pair that is not there, beside 1 for one that is."""
-    ridge: float = 0.03
+    ridge: float = 0.001
     """What holds vectors small."""
     frequency: float = 1.0
     """The ridge grows with a node's edges to this power; 0 holds all nodes alike."""
