@@ -22,5 +22,5 @@ CALL (e, row) {
   CREATE (e)-[:_ENGINE_RELATED {rank: n + 1, score: row.scores[n]}]->(other)
   RETURN count(*) AS like
 }
-SET e.digest = row.digest, e.floor = row.floor
+SET e.digest = row.digest, e.links = row.links, e.floor = row.floor
 RETURN sum(near) AS neighbours, sum(like) AS related

@@ -98,7 +98,7 @@ class InspectionWriter:
         self._graph.write(_text("publish/begin"), {"writer": self._writer, "top_k": top_k, **told})
 
     def known(self) -> Iterator[Row]:
-        """What is there: rows of id, handle, digest, floor, linked."""
+        """What is there: rows of id, handle, digest, links, floor, linked."""
         return self._graph.stream(_text("publish/known", self._mapping))
 
     def listing(self, handles: Sequence[int]) -> list[int]:
@@ -125,14 +125,18 @@ class InspectionWriter:
         """Write neighbours and related items, and mark their sources as whole.
 
         Args:
-            rows: maps of `handle`, `neighbours`, `weights`, `related`, `scores`, `floor` and `digest`; neighbours and related
-                items as handles.
+            rows: maps of `handle`, `neighbours`, `weights`, `related`, `scores`, `links`, `floor` and `digest`; neighbours and
+                related items as handles, `links` a digest of them.
 
         Returns:
             How many of each were written.
         """
         done = self._write("publish/links", {"rows": list(rows)})[0]
         return done["neighbours"], done["related"]
+
+    def finish(self, rows: Sequence[Row]) -> None:
+        """Mark items as whole whose neighbours and related items stay: maps of `handle`, `floor` and `digest`."""
+        self._write("publish/finish", {"rows": list(rows)})
 
     def remove(self, handles: Sequence[int]) -> int:
         """Remove items; how many were there."""

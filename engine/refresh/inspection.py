@@ -26,7 +26,7 @@ from engine.graph.connection import Graph
 from engine.graph.inspection import InspectionWriter
 from engine.index.protocol import check_k
 from engine.progress import Advance, progress
-from engine.refresh.inspection_diff import HANDLES_A_READ, NO_FLOOR, Around, Difference, Shown
+from engine.refresh.inspection_diff import HALF, HANDLES_A_READ, NO_FLOOR, Around, Difference, Mask, Shown, short_digest
 from engine.serving.view import View
 from engine.settings import GraphMapping
 from engine.types import FloatArray
@@ -34,6 +34,8 @@ from engine.types import FloatArray
 WIDEST = 4096
 """Neo4j's vector index takes no more."""
 ITEMS_A_WRITE, LINKS_A_WRITE = 1_000, 400
+SCORE_STEP = 1e-3
+"""A refresh moves nearly all embeddings by a hair: an item's relationships stay where no score of it moves by as much as this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,12 @@ def publish_inspection(
     writer = InspectionWriter(graph, mapping, dim)
     writer.begin(origin.generation, built_at, origin.watermark, wanted)
     around, shown = Around.of(view), Shown.read(writer, view.items)
-    work = _Work(writer, view, around, shown, Difference.of(writer, view, around, shown, wanted), wanted)
+    difference = Difference.of(writer, view, around, shown, wanted)
+    work = _Work(writer, view, around, shown, difference, wanted, shown.digest == HALF)
     work.write_items()
     writer.prepare_index()
     removed = work.remove_gone()
-    neighbours, related = work.write_links()
+    linked = work.write_links()
     writer.await_index()
     there = shown.handle >= 0
     items = int((there & view.items.alive).sum())
@@ -118,10 +121,10 @@ def publish_inspection(
         watermark=origin.watermark,
         top_k=wanted,
         items=items,
-        embeddings=int((work.difference.changed & there).sum()),
-        linked=int((work.difference.touched & there).sum()),
-        neighbours=neighbours,
-        related=related,
+        embeddings=int((difference.changed & there).sum()),
+        linked=linked.items,
+        neighbours=linked.neighbours,
+        related=linked.related,
         removed=removed,
         absent=view.items.num_alive - items,
         seconds=time.perf_counter() - started,
@@ -129,8 +132,17 @@ def publish_inspection(
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """How many items were linked anew, and by how many relationships."""
+
+    items: int
+    neighbours: int
+    related: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Work:
-    """One publishing; `shown` follows what it writes."""
+    """One publishing; `shown` follows what it writes, and `half` are the rows that were not wholly shown before."""
 
     writer: InspectionWriter
     view: View
@@ -138,6 +150,7 @@ class _Work:
     shown: Shown
     difference: Difference
     top_k: int
+    half: Mask
 
     def write_items(self) -> None:
         """Write the embeddings that differ, and take the digests of what else is touched."""
@@ -159,39 +172,51 @@ class _Work:
             self.writer.remove(part.tolist()) for part in _parts(np.array(self.shown.gone, np.int64), ITEMS_A_WRITE)
         )
 
-    def write_links(self) -> tuple[int, int]:
-        """Write neighbours and related items of what is touched; how many of each."""
+    def write_links(self) -> Linked:
+        """Write neighbours and related items of what is touched, where they differ; mark all of it as whole."""
         rows = np.flatnonzero(self.difference.touched & (self.shown.handle >= 0))
-        neighbours = related = 0
+        items = neighbours = related = 0
         with _showing("Publishing neighbours", len(rows)) as advance:
             for part in _parts(rows, LINKS_A_WRITE):
-                near, like = self.writer.write_links(list(self._links(part)))
-                neighbours, related = neighbours + near, related + like
+                links = list(self._links(part))
+                differ = [one for one, differs in links if differs]
+                if differ:
+                    near, like = self.writer.write_links(differ)
+                    items, neighbours, related = items + len(differ), neighbours + near, related + like
+                if same := [one for one, differs in links if not differs]:
+                    self.writer.finish([{name: one[name] for name in ("handle", "floor", "digest")} for one in same])
                 advance(len(part))
-        return neighbours, related
+        return Linked(items, neighbours, related)
 
-    def _links(self, rows: NDArray[Any]) -> Iterator[dict[str, Any]]:
+    def _links(self, rows: NDArray[Any]) -> Iterator[tuple[dict[str, Any], bool]]:
+        """What is to be linked to each row, and whether it differs from what is."""
         of = self.view.items.corpus[rows]
         for corpus in np.unique(of).tolist():
             mine = rows[of == corpus]
             hits = self.view.indexes[corpus].query(self.view.vectors[mine], self.top_k + 1)
             for row, labels, scores in zip(mine.tolist(), hits.labels, hits.scores, strict=True):
-                keep = np.flatnonzero((labels >= 0) & (labels != row))[: self.top_k]
+                keep = np.flatnonzero((labels >= 0) & (labels != row) & (self.shown.handle[labels] >= 0))[: self.top_k]
                 yield self._link(row, labels[keep], scores[keep])
 
-    def _link(self, row: int, related: NDArray[np.int64], scores: FloatArray) -> dict[str, Any]:
+    def _link(self, row: int, related: NDArray[np.int64], scores: FloatArray) -> tuple[dict[str, Any], bool]:
         handle, idx = self.shown.handle, self.around.idx[row]
-        near, weights = idx[idx >= 0], self.around.weight[row][idx >= 0]
-        beside, like = handle[near] >= 0, handle[related] >= 0
-        return {
+        beside = (idx >= 0) & (handle[idx] >= 0)
+        near, weights = idx[beside], self.around.weight[row][beside]
+        key = self.view.items.key
+        told = (key[near], weights, key[related], np.rint(scores / SCORE_STEP).astype(np.int32))
+        links = short_digest(b" ".join(one.tobytes() for one in told))
+        link = {
             "handle": int(handle[row]),
             "digest": int(self.difference.digest[row]),
-            "neighbours": handle[near[beside]].tolist(),
-            "weights": weights[beside].tolist(),
-            "related": handle[related[like]].tolist(),
-            "scores": scores[like].tolist(),
-            "floor": float(scores[-1]) if int(like.sum()) == self.top_k else NO_FLOOR,
+            "links": links,
+            "neighbours": handle[near].tolist(),
+            "weights": weights.tolist(),
+            "related": handle[related].tolist(),
+            "scores": scores.tolist(),
+            "floor": float(scores[-1]) if len(related) == self.top_k else NO_FLOOR,
         }
+        half = self.half[row] or self.half[near].any() or self.half[related].any()
+        return link, bool(half or links != self.shown.links[row])
 
 
 @contextmanager

@@ -26,7 +26,7 @@ ALL_SHARE = 0.2
 NO_FLOOR = -2.0
 """Below every cosine: an item with fewer related ones than wanted takes any that comes."""
 _FORMAT = 1
-_HALF = 0
+HALF = 0
 """The digest of what is not shown, or half written."""
 _SLACK = 1e-5
 _BLOCK_ROWS = 8_192
@@ -58,6 +58,7 @@ class Shown:
     Attributes:
         handle: int64 `[N]`, -1 for an item that is not shown.
         digest: int64 `[N]`, 0 for one that is not shown or half written.
+        links: int64 `[N]`, the digest of its neighbours and related items.
         floor: float32 `[N]`, the score of the last of its related items.
         linked: whether it leads to an item.
         gone: handles of what the generation does not have.
@@ -65,6 +66,7 @@ class Shown:
 
     handle: NDArray[np.int64]
     digest: NDArray[np.int64]
+    links: NDArray[np.int64]
     floor: FloatArray
     linked: Mask
     gone: list[int] = field(default_factory=list)
@@ -75,7 +77,8 @@ class Shown:
         size = len(items)
         shown = Shown(
             np.full(size, -1, np.int64),
-            np.full(size, _HALF, np.int64),
+            np.full(size, HALF, np.int64),
+            np.full(size, HALF, np.int64),
             np.full(size, NO_FLOOR, np.float32),
             np.zeros(size, bool),
         )
@@ -85,7 +88,8 @@ class Shown:
             there = [(row, one) for row, one in zip(rows.tolist(), block, strict=True) if row >= 0]
             at = np.array([row for row, _ in there], np.int64)
             shown.handle[at] = [one["handle"] for _, one in there]
-            shown.digest[at] = [one["digest"] or _HALF for _, one in there]
+            shown.digest[at] = [one["digest"] or HALF for _, one in there]
+            shown.links[at] = [one["links"] or HALF for _, one in there]
             shown.floor[at] = [NO_FLOOR if one["floor"] is None else one["floor"] for _, one in there]
             shown.linked[at] = [one["linked"] for _, one in there]
         return shown
@@ -129,7 +133,12 @@ def _digests(view: View, around: Around, part: slice, top_k: int) -> Iterator[in
     heads = [*(f"{_FORMAT} {top_k} {name} ".encode() for name in items.corpora), b""]  # the last is a dead row's
     for corpus, vector, key, weight in zip(items.corpus[part].tolist(), vectors, keys, weights, strict=True):
         told = heads[corpus] + vector.tobytes() + key.tobytes() + weight.tobytes()
-        yield int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little", signed=True) or 1
+        yield short_digest(told)
+
+
+def short_digest(told: bytes) -> int:
+    """64 bits of a digest, as Neo4j keeps them; never 0."""
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little", signed=True) or 1
 
 
 def _listing(writer: InspectionWriter, shown: Shown, changed: Mask) -> Mask:
@@ -144,7 +153,7 @@ def _listing(writer: InspectionWriter, shown: Shown, changed: Mask) -> Mask:
 def _near(view: View, around: Around, shown: Shown, changed: Mask) -> Mask:
     """Rows that a changed row is near enough to be listed by, and those with a neighbour that was not wholly shown."""
     found, corpus = np.zeros(len(changed), bool), view.items.corpus
-    half = np.flatnonzero(changed & (shown.digest == _HALF))
+    half = np.flatnonzero(changed & (shown.digest == HALF))
     for part in _slices(len(changed)):
         found[part] = np.isin(around.idx[part], half).any(axis=1)
         for number in range(len(view.items.corpora)):

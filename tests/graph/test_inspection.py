@@ -89,7 +89,7 @@ def assert_shows_what_serves(engine: Engine) -> None:
         assert one["vector"] == ours[item]["vector"]
         assert one["near"] == ours[item]["near"]
         assert [score for _, score in one["related"]] == pytest.approx(
-            [score for _, score in ours[item]["related"]], abs=1e-6
+            [score for _, score in ours[item]["related"]], abs=inspection.SCORE_STEP
         )
 
 
