@@ -46,8 +46,10 @@ def test_every_kind_of_change_comes_in_the_order_of_its_rev(writer: GraphWriter)
     writer.remove_saves([{"context_id": "c", "item_id": "d"}])
     writer.remove_items(["b"])
     writer.add_interactions([{"user_id": "u", "item_id": "a", "rating": 4.0}])
-    assert brief(stream(writer, 0)) == [
-        (1, "set", "items", "a"), (1, "set", "items", "d"),
+    told = brief(stream(writer, 0))
+    # The nodes of one kind and rev come by their internal ids, which a store that freed some hands out anew.
+    assert sorted(told[:2]) == [(1, "set", "items", "a"), (1, "set", "items", "d")]
+    assert told[2:] == [
         (3, "set", "owns", "u->c"),
         (4, "set", "saves", "c->a"),
         (5, "remove", "saves", "c->d"), (5, "set", "contexts", "c"),
