@@ -224,6 +224,8 @@ def test_a_model_that_cannot_take_in_what_came_keeps_serving(engine: Engine):
         ("lightgcn", {}),
         ("markov", {}),
         ("session-knn", {}),
+        ("sasrec", {}),
+        ("dgsr", {}),
         ("rank-fusion", {"parts": "item-knn,ease"}),
     ],
 )
@@ -243,3 +245,17 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     made = engine.refresh_models()
     now = engine.recommend("late", 4)
     assert (now.generation, now.method) == (made[model].id, model)
+
+
+@pytest.mark.parametrize("model", ["svdpp", "trustsvd", "graphrec"])
+def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine: Engine, model: str):
+    built = engine.build(model)
+    told = engine.predict("user-0", "film-2")
+    assert (told.model, told.generation) == (model, built.id)
+    assert 1 <= told.rating <= 5
+    assert len(engine.recommend("user-0", 4)) == 4
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    assert "2 items of the user that are newer" in engine.predict("late", "film-6").rests_on
+    engine.refresh_models()
+    assert engine.predict("late", "film-6").rests_on.startswith("2 ratings of the user")
