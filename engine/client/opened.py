@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.graph.connection import Graph
     from engine.graph.write import GraphWriter
     from engine.models.user_item import UserItemData
-    from engine.models.user_methods import UserMethod
+    from engine.models.user_method import UserMethod
     from engine.registry import Registry
     from engine.serving.canary import Canary
     from engine.serving.freshness import Freshness

@@ -25,7 +25,8 @@ from engine.evaluation.user_task import UserTask
 from engine.files import atomic_file, write_json
 from engine.hashing import digest
 from engine.models.methods import Settings
-from engine.models.user_methods import OneOf, Range, find_user_method
+from engine.models.user_method import OneOf, Range
+from engine.models.user_methods import find_user_method
 from engine.progress import progress
 
 log = logging.getLogger("engine.evaluation")

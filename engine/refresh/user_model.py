@@ -20,7 +20,8 @@ from engine.hashing import digest
 from engine.index.layered import LayeredIndex
 from engine.models.user_graph import graph_data
 from engine.models.user_item import Kept, UserItemData, VectorScorer
-from engine.models.user_methods import UserMethod, find_user_method
+from engine.models.user_method import UserMethod
+from engine.models.user_methods import find_user_method
 from engine.refresh.build import facts_of, failing
 from engine.refresh.gate import GateConfig, check_vectors, checked_index
 from engine.refresh.model import INDEX, gate_of

@@ -20,7 +20,8 @@ from engine.errors import InputError, NotReadyError, UnknownNameError, UnknownNo
 from engine.index.protocol import check_k
 from engine.models.user_graph import graph_data, has_users, takers, with_user
 from engine.models.user_item import FoldsIn, FoldsInData, UserItemData
-from engine.models.user_methods import UserMethod, find_user_method
+from engine.models.user_method import UserMethod
+from engine.models.user_methods import find_user_method
 from engine.registry import Receipt
 from engine.serving import layout
 from engine.serving.candidates import named, why_fewer

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import ConfigError, TrainingError
+from engine.files import atomic_folder, open_folder
 from engine.hashing import mix64
 from engine.models.user_item import FoldsInData, Kept, UserItemData, UserItemEdges
-from engine.models.user_methods import UserMethod, find_user_method
+from engine.models.user_method import UserMethod
+from engine.models.user_methods import find_user_method
 
 HELD_OUT = 0.1
 """The share of the edges that weights are learned on where the data brings no validation edges."""
@@ -114,3 +117,88 @@ def fold_parts(parts: tuple[Part, ...], fitted: tuple[Any, ...], data: UserItemD
         return made.fold_in(data) if isinstance(made, FoldsInData) else part.fitted(data)
 
     return tuple(later(part, made) for part, made in zip(parts, fitted, strict=True))
+
+
+class Ensemble:
+    """Methods as one: made, fitted, kept and folded in together. What joins their answers is for those who inherit.
+
+    Args:
+        parts: names of methods, with commas between; `usual` ones when None.
+        settings: part -> its settings.
+
+    Attributes:
+        asked: what it was made with.
+        parts, fitted: the methods, and the same fitted.
+    """
+
+    name: str
+    answers: Literal["ranking", "rating"]
+    usual: str
+
+    def __init__(self, parts: str | None = None, **settings: Any) -> None:
+        self.asked = {"parts": self.usual if parts is None else parts, **settings}
+        self.parts = read_parts(self.name, self.answers, self.asked["parts"], settings)
+        self.fitted: tuple[Any, ...] = ()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Make one from `parts` and the settings of the parts.
+
+        Raises:
+            UnknownNameError, ConfigError: see `read_parts`.
+        """
+        return cls(**settings)
+
+    def fit_parts(self, data: UserItemData) -> None:
+        """Fit the parts on all that is known.
+
+        Raises:
+            TrainingError: see the parts.
+        """
+        self.fitted = tuple(part.fitted(data) for part in self.parts)
+
+    def fold_in(self, data: UserItemData) -> Self:
+        """The same, answering about later data."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, fitted=fold_parts(self.parts, self.fitted, data))
+        return other
+
+    def save(self, folder: Path) -> None:
+        """Write down the parts and what was learned of them."""
+        facts = {"kind": self.name, "asked": self.asked, "learned": self.learned()}
+        with atomic_folder(folder, facts) as temporary:
+            save_parts(temporary, self.parts, self.fitted)
+
+    @classmethod
+    def load(cls, folder: Path, data: UserItemData) -> Self:
+        """Read what `save` wrote, to answer about some data.
+
+        Raises:
+            CorruptFileError: a file is missing or altered.
+        """
+        facts = open_folder(folder, what="ensemble")
+        found = cls(**facts["asked"])
+        found.fitted = load_parts(folder, found.parts, data)
+        found.learn_again(facts["learned"])
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """What the parts report, and what was learned of them."""
+        told = {part.name: made.report() for part, made in zip(self.parts, self.fitted, strict=True)}
+        return {"parts": told, **self.learned()}
+
+    def learned(self) -> dict[str, Any]:
+        """What joins the answers, JSON-able."""
+        return {}
+
+    def learn_again(self, learned: Mapping[str, Any]) -> None:
+        """Take over what `learned` told."""
+        del learned
+
+    def named(self, weights: NDArray[np.float64]) -> dict[str, float]:
+        """A weight for each part, by name."""
+        return dict(zip((part.name for part in self.parts), weights.tolist(), strict=True))
+
+    def unnamed(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """The same as an array, float64 `[parts]`."""
+        return np.array([weights[part.name] for part in self.parts])

@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from engine.files import atomic_folder, open_folder
-from engine.models.ensemble.parts import Part, fold_parts, held_out, load_parts, read_parts, save_parts
+from engine.models.ensemble.parts import Ensemble, held_out
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import FloatArray, IndexArray
 
+USUAL = "item-knn,user-knn"
 BLOCK = 256
 """Users scored at once."""
 NEGATIVES = 200
 PENALTY = 1e-3
 
 
-class _Fused:
-    """What both ways share: the parts."""
-
-    name: str
-
-    def __init__(self, parts: str = "item-knn,user-knn", **settings: Any) -> None:
-        self.parts: tuple[Part, ...] = read_parts(self.name, "ranking", parts, settings)
-        self.asked = {"parts": parts, **settings}
-        self.fitted: tuple[Any, ...] = ()
-
-    def fit(self, data: UserItemData) -> None:
-        """Fit the parts on all that is known.
-
-        Raises:
-            TrainingError: see the parts.
-        """
-        self.fitted = tuple(part.fitted(data) for part in self.parts)
-
-    def fold_in(self, data: UserItemData) -> Self:
-        """The same, answering about later data."""
-        return self._with(fold_parts(self.parts, self.fitted, data))
-
-    def save(self, folder: Path) -> None:
-        """Write down the parts and what was learned of them."""
-        facts = {"kind": self.name, "asked": self.asked, "learned": self._learned()}
-        with atomic_folder(folder, facts) as temporary:
-            save_parts(temporary, self.parts, self.fitted)
-
-    @classmethod
-    def load(cls, folder: Path, data: UserItemData) -> Self:
-        """Read what `save` wrote, to answer about some data.
-
-        Raises:
-            CorruptFileError: a file is missing or altered.
-        """
-        facts = open_folder(folder, what="ensemble")
-        found = cls(**facts["asked"])
-        found.fitted = load_parts(folder, found.parts, data)
-        found._learn_again(facts["learned"])
-        return found
-
-    def report(self) -> dict[str, Any]:
-        told = {part.name: made.report() for part, made in zip(self.parts, self.fitted, strict=True)}
-        return {"parts": told, **self._learned()}
-
-    def _with(self, fitted: tuple[Any, ...]) -> Self:
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, fitted=fitted)
-        return other
-
-    def _learned(self) -> dict[str, Any]:
-        return {}
-
-    def _learn_again(self, learned: Mapping[str, Any]) -> None:
-        del learned
-
-
-class RankFusion(_Fused):
+class RankFusion(Ensemble):
     """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR'09): the sum of 1 / (60 + rank) over the parts.
 
     Items that share a score share their mean rank; one that a part cannot score gets nothing from it.
@@ -89,7 +31,13 @@ class RankFusion(_Fused):
     """
 
     name = "rank-fusion"
+    answers = "ranking"
+    usual = USUAL
     SMOOTHING = 60.0
+
+    def fit(self, data: UserItemData) -> None:
+        """See `fit_parts`."""
+        self.fit_parts(data)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`."""
@@ -100,7 +48,7 @@ class RankFusion(_Fused):
         return np.asarray(np.sum(fused, axis=0), np.float32)
 
 
-class LearnedFusion(_Fused):
+class LearnedFusion(Ensemble):
     """The parts' scores, standardised for each user, weighed so that held-out items win against random ones.
 
     The weights, at least 0, minimise the softmax cross-entropy of each held-out item among `NEGATIVES` others, which is
@@ -115,6 +63,8 @@ class LearnedFusion(_Fused):
     """
 
     name = "learned-fusion"
+    answers = "ranking"
+    usual = USUAL
 
     def fit(self, data: UserItemData) -> None:
         """Learn the weights, then fit the parts on all that is known.
@@ -123,9 +73,9 @@ class LearnedFusion(_Fused):
             TrainingError: there is no edge to spare, or a part cannot be fitted.
         """
         before, asked = held_out(data)
-        self.fitted = tuple(part.fitted(before) for part in self.parts)
+        self.fit_parts(before)
         self.weights = self._weigh(before, asked)
-        super().fit(data)
+        self.fit_parts(data)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`."""
@@ -170,11 +120,13 @@ class LearnedFusion(_Fused):
         found = minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(equal)).x
         return np.asarray(found if found.any() else equal, np.float64)
 
-    def _learned(self) -> dict[str, Any]:
-        return {"weights": dict(zip((part.name for part in self.parts), self.weights.tolist(), strict=True))}
+    def learned(self) -> dict[str, Any]:
+        """The weights by name."""
+        return {"weights": self.named(self.weights)}
 
-    def _learn_again(self, learned: Mapping[str, Any]) -> None:
-        self.weights = np.array([learned["weights"][part.name] for part in self.parts])
+    def learn_again(self, learned: Mapping[str, Any]) -> None:
+        """Take over what `learned` told."""
+        self.weights = self.unnamed(learned["weights"])
 
 
 def _ranks(scores: FloatArray) -> NDArray[np.float64]:

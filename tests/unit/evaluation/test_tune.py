@@ -14,7 +14,8 @@ from engine.evaluation.config import EvaluationConfig, read_config
 from engine.evaluation.run import evaluate
 from engine.evaluation.tune import tune
 from engine.models.user_baselines.popularity import UserPopularity
-from engine.models.user_methods import USER_METHODS, OneOf, Range, UserMethod
+from engine.models.user_method import OneOf, Range, UserMethod
+from engine.models.user_methods import USER_METHODS
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from engine.graph.snapshot_columns import field_column, node_table
 from engine.models.user_baselines.content import UserContent
 from engine.models.user_baselines.popularity import UserPopularity
 from engine.models.user_item import UserItemData, UserItemEdges
-from engine.models.user_methods import USER_METHODS, UserMethod
+from engine.models.user_method import UserMethod
+from engine.models.user_methods import USER_METHODS
 
 RANKING = ["popularity", "content", "item-knn", "user-knn"]
 

@@ -8,7 +8,8 @@ import pytest
 from engine.errors import UnknownNameError
 from engine.graph.snapshot_columns import node_table
 from engine.models.user_item import UserItemData, UserItemEdges, joined
-from engine.models.user_methods import UserMethod, find_user_method
+from engine.models.user_method import UserMethod
+from engine.models.user_methods import find_user_method
 
 
 def edges(*pairs: tuple[int, int], rating: list[float] | None = None) -> UserItemEdges:
