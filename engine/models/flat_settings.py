@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from engine.errors import ConfigError
 
@@ -45,3 +45,29 @@ def parts_of(model: str, defaults: Any, values: Mapping[str, Any]) -> dict[str, 
             raise ConfigError(f"{model}: {name} must be {known.type}, not {value!r}")
         changes[part][name] = value
     return {name: replace(part, **changes[name]) for name, part in parts.items()}
+
+
+class FlatSettings:
+    """Everything that a trained model depends on but the data and the seed, for a dataclass of dataclasses to inherit.
+
+    Attributes:
+        method: the model's name, for messages.
+    """
+
+    __slots__ = ()
+    method: ClassVar[str]
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> Self:
+        """Read settings by name, whichever part they belong to.
+
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        return cls(**parts_of(cls.method, cls(), values))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` made."""
+        defaults: Any = cls()
+        return cls(**{part.name: type(getattr(defaults, part.name))(**values[part.name]) for part in fields(defaults)})

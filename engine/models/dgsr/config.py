@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 from engine.training.config import LoopConfig
 
 
@@ -68,27 +67,11 @@ def _loop() -> LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class DgsrSettings:
+class DgsrSettings(FlatSettings):
     """Everything that a trained DGSR depends on but the data and the seed."""
+
+    method: ClassVar[str] = "dgsr"
 
     network: DgsrConfig = field(default_factory=DgsrConfig)
     training: DgsrTraining = field(default_factory=DgsrTraining)
     loop: LoopConfig = field(default_factory=_loop)
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> DgsrSettings:
-        """Read settings by name, whichever part they belong to: `dim`, `epochs`, `hops`, ...
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return DgsrSettings(**parts_of("dgsr", DgsrSettings(), values))
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> DgsrSettings:
-        """Read what `dataclasses.asdict` made."""
-        return DgsrSettings(
-            network=DgsrConfig(**values["network"]),
-            training=DgsrTraining(**values["training"]),
-            loop=LoopConfig(**values["loop"]),
-        )

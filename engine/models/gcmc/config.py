@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from engine.errors import ConfigError
 from engine.features.config import FeatureConfig
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 from engine.training.config import LoopConfig
 
 
@@ -66,29 +65,12 @@ def _loop() -> LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class GcmcSettings:
+class GcmcSettings(FlatSettings):
     """Everything that a trained GC-MC depends on but the data and the seed."""
+
+    method: ClassVar[str] = "gcmc"
 
     network: GcmcConfig = field(default_factory=GcmcConfig)
     training: GcmcTraining = field(default_factory=GcmcTraining)
     loop: LoopConfig = field(default_factory=_loop)
     fields: FeatureConfig = field(default_factory=lambda: FeatureConfig(min_items=5, components=1))
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> GcmcSettings:
-        """Read settings by name, whichever part they belong to: `accumulation`, `epochs`, `dropout`, ...
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return GcmcSettings(**parts_of("gcmc", GcmcSettings(), values))
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> GcmcSettings:
-        """Read what `dataclasses.asdict` made."""
-        return GcmcSettings(
-            network=GcmcConfig(**values["network"]),
-            training=GcmcTraining(**values["training"]),
-            loop=LoopConfig(**values["loop"]),
-            fields=FeatureConfig(**values["fields"]),
-        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 from engine.training.config import LoopConfig
 
 
@@ -64,27 +63,11 @@ class GraphrecTraining:
 
 
 @dataclass(frozen=True, slots=True)
-class GraphrecSettings:
+class GraphrecSettings(FlatSettings):
     """Everything that a trained GraphRec depends on but the data and the seed."""
+
+    method: ClassVar[str] = "graphrec"
 
     network: GraphrecConfig = field(default_factory=GraphrecConfig)
     training: GraphrecTraining = field(default_factory=GraphrecTraining)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=8, learning_rate=3e-3, average=0.95))
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> GraphrecSettings:
-        """Read settings by name, whichever part they belong to.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return GraphrecSettings(**parts_of("graphrec", GraphrecSettings(), values))
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> GraphrecSettings:
-        """Read what `dataclasses.asdict` made."""
-        return GraphrecSettings(
-            network=GraphrecConfig(**values["network"]),
-            training=GraphrecTraining(**values["training"]),
-            loop=LoopConfig(**values["loop"]),
-        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 from engine.training.config import LoopConfig
 
 
@@ -51,27 +50,11 @@ def _loop() -> LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LightGcnSettings:
+class LightGcnSettings(FlatSettings):
     """Everything that a trained LightGCN depends on but the data and the seed."""
+
+    method: ClassVar[str] = "lightgcn"
 
     network: LightGcnConfig = field(default_factory=LightGcnConfig)
     training: LightGcnTraining = field(default_factory=LightGcnTraining)
     loop: LoopConfig = field(default_factory=_loop)
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> LightGcnSettings:
-        """Read settings by name, whichever part they belong to: `layers`, `epochs`, `temperature`, ...
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return LightGcnSettings(**parts_of("lightgcn", LightGcnSettings(), values))
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> LightGcnSettings:
-        """Read what `dataclasses.asdict` made."""
-        return LightGcnSettings(
-            network=LightGcnConfig(**values["network"]),
-            training=LightGcnTraining(**values["training"]),
-            loop=LoopConfig(**values["loop"]),
-        )

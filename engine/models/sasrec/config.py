@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 from engine.training.config import LoopConfig
 
 
@@ -56,27 +55,11 @@ def _loop() -> LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class SasrecSettings:
+class SasrecSettings(FlatSettings):
     """Everything that a trained SASRec depends on but the data and the seed."""
+
+    method: ClassVar[str] = "sasrec"
 
     network: SasrecConfig = field(default_factory=SasrecConfig)
     training: SasrecTraining = field(default_factory=SasrecTraining)
     loop: LoopConfig = field(default_factory=_loop)
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> SasrecSettings:
-        """Read settings by name, whichever part they belong to: `dim`, `epochs`, `dropout`, ...
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return SasrecSettings(**parts_of("sasrec", SasrecSettings(), values))
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> SasrecSettings:
-        """Read what `dataclasses.asdict` made."""
-        return SasrecSettings(
-            network=SasrecConfig(**values["network"]),
-            training=SasrecTraining(**values["training"]),
-            loop=LoopConfig(**values["loop"]),
-        )

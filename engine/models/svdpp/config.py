@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,9 @@ class SvdppConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class SvdppSettings:
+class SvdppSettings(FlatSettings):
     """Everything that a trained SVD++ depends on but the data and the seed."""
 
+    method: ClassVar[str] = "svdpp"
+
     model: SvdppConfig = field(default_factory=SvdppConfig)
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> SvdppSettings:
-        """Read settings by name.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return SvdppSettings(**parts_of("svdpp", SvdppSettings(), values))

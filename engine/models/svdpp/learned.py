@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.errors import CorruptFileError
 from engine.files import atomic_folder, open_folder
 from engine.graph.snapshot_columns import NodeTable
-from engine.models.svdpp.config import SvdppConfig, SvdppSettings
+from engine.models.svdpp.config import SvdppSettings
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import FloatArray, IndexArray
 
@@ -138,7 +138,7 @@ def read(folder: Path) -> tuple[Learned, SvdppSettings]:
         raise CorruptFileError(f"model {folder}: not an SVD++ of format {FORMAT}")
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        settings = SvdppSettings(SvdppConfig(**facts["settings"]["model"]))
+        settings = SvdppSettings.from_json(facts["settings"])
         with np.load(folder / ARRAYS, allow_pickle=False) as stored:
             user_bias, item_bias, user, item, implicit, user_taught, item_taught, pooled = (
                 stored[name] for name in _NAMES

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from engine.errors import ConfigError
-from engine.models.flat_settings import parts_of
+from engine.models.flat_settings import FlatSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,9 @@ class TrustsvdConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustsvdSettings:
+class TrustsvdSettings(FlatSettings):
     """Everything that a trained TrustSVD depends on but the data and the seed."""
 
+    method: ClassVar[str] = "trustsvd"
+
     model: TrustsvdConfig = field(default_factory=TrustsvdConfig)
-
-    @staticmethod
-    def from_flat(values: Mapping[str, Any]) -> TrustsvdSettings:
-        """Read settings by name.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return TrustsvdSettings(**parts_of("trustsvd", TrustsvdSettings(), values))

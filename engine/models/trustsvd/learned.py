@@ -20,7 +20,7 @@ from engine.models.svdpp.config import SvdppSettings
 from engine.models.svdpp.learned import Learned
 from engine.models.svdpp.learned import read as read_svdpp
 from engine.models.svdpp.learned import write as write_svdpp
-from engine.models.trustsvd.config import TrustsvdConfig, TrustsvdSettings
+from engine.models.trustsvd.config import TrustsvdSettings
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 
@@ -106,7 +106,7 @@ def read(folder: Path, data: UserItemData) -> tuple[TrustLearned, TrustsvdSettin
         raise CorruptFileError(f"model {folder}: not a TrustSVD of format {FORMAT}")
     ratings, _ = read_svdpp(folder / RATINGS)
     try:
-        settings = TrustsvdSettings(TrustsvdConfig(**json.loads((folder / SETTINGS).read_text("utf-8"))["model"]))
+        settings = TrustsvdSettings.from_json(json.loads((folder / SETTINGS).read_text("utf-8")))
         with np.load(folder / SOCIAL, allow_pickle=False) as stored:
             own, trusted = stored["own"], stored["trusted"]
         nobody = np.zeros(len(own), dtype=str)
