@@ -1,4 +1,4 @@
-"""Learned arrays and the ids that they are about, as a sealed folder. Knows no method."""
+"""Learned arrays and the ids that they are about, as a sealed folder, and what methods that keep no more share."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError
 from engine.files import atomic_folder, open_folder
+
+if TYPE_CHECKING:
+    from engine.models.user_item import UserItemData
 
 FORMAT = 1
 FACTS = "facts.json"
@@ -64,3 +67,51 @@ def load_learned(folder: Path, kind: str) -> Learned:
         return Learned(dict(facts["settings"]), ids, arrays, dict(facts["figures"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
+
+
+class LearnedMethod:
+    """A method of which `Learned` is all that is kept: written down, read, and asked about some data without training."""
+
+    name: str
+    _learned: Learned
+
+    def report(self) -> dict[str, Any]:
+        """Settings, and figures of the fit."""
+        return {"settings": self._learned.settings, **self._learned.figures}
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned as a sealed folder; `folder` must not exist.
+
+        Raises:
+            DiskFullError: no space left.
+        """
+        save_learned(folder, self.name, self._learned)
+
+    @classmethod
+    def load(cls, folder: Path, data: UserItemData) -> Self:
+        """Read what `save` wrote, to answer about some data: that of training, or later data.
+
+        Raises:
+            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
+        """
+        learned = load_learned(folder, cls.name)
+        try:
+            return cls._answering(learned, data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
+
+    @classmethod
+    def _answering(cls, learned: Learned, data: UserItemData) -> Self:
+        found = cls._of(learned.settings)
+        found._learned = learned
+        found._look_at(data)
+        return found
+
+    @classmethod
+    def _of(cls, settings: dict[str, Any]) -> Self:
+        """An unfitted method of the settings that `Learned` holds."""
+        return cls(**settings)
+
+    def _look_at(self, data: UserItemData) -> None:
+        """Work out what answers about some data need."""
+        raise NotImplementedError

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.models.learned import LearnedMethod
 from engine.models.taught import Places
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
@@ -50,3 +51,23 @@ class VectorAnswers:
         scores[:, ~self.known_items] = -np.inf
         scores[~self.known_users[users]] = -np.inf
         return np.asarray(scores, dtype=np.float32)
+
+
+class VectorMethod(LearnedMethod):
+    """A `LearnedMethod` that answers by vectors."""
+
+    _answers: VectorAnswers
+
+    @property
+    def user_vectors(self) -> FloatArray:
+        """float32 `[users, d]`; zeros for a user that nothing is known of."""
+        return self._answers.users
+
+    @property
+    def item_vectors(self) -> FloatArray:
+        """float32 `[items, d]`; zeros for an item that nothing is known of."""
+        return self._answers.items
+
+    def score(self, users: IndexArray) -> FloatArray:
+        """float32 `[B, N]`; -inf for a user or an item that nothing is known of."""
+        return self._answers.score(users)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from engine.errors import ConfigError, CorruptFileError
+from engine.errors import ConfigError
 from engine.models.factors.als_kernel import solve_rows
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.learned import Learned
 from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers
+from engine.models.vectors import VectorAnswers, VectorMethod
 from engine.progress import progress
-from engine.types import FloatArray, IndexArray
+from engine.types import FloatArray
 
 FOLD_STEPS = 20
 """Steps of conjugate gradients from zero to the vectors that users are answered by."""
@@ -49,7 +47,7 @@ class AlsSettings:
             raise ConfigError("als: unobserved and ridge must be positive, and frequency not negative")
 
 
-class AlsScorer:
+class AlsScorer(VectorMethod):
     """Implicit ALS (Hu, Koren and Volinsky, ICDM'08) with the ridge scaled by how much is known of a node and the weight of
     what is not there as a setting (Rendle et al., RecSys'22), each row solved by conjugate gradients.
 
@@ -68,18 +66,6 @@ class AlsScorer:
         steps: int = AlsSettings.steps,
     ) -> None:
         self.settings = AlsSettings(dim, epochs, unobserved, ridge, frequency, steps)
-        self._learned: Learned
-        self._answers: VectorAnswers
-
-    @property
-    def user_vectors(self) -> FloatArray:
-        """float32 `[users, d]`; zeros for a user that nothing is known of."""
-        return self._answers.users
-
-    @property
-    def item_vectors(self) -> FloatArray:
-        """float32 `[items, d]`; zeros for an item that nothing is known of."""
-        return self._answers.items
 
     def fit(self, data: UserItemData) -> None:
         """Learn from all known edges.
@@ -106,59 +92,22 @@ class AlsScorer:
                 advance(1)
         figures = {"edges": int(edges.nnz), "seconds": time.perf_counter() - started}
         self._learned = Learned(asdict(settings), {"items": items}, {"items": item_vectors}, figures)
-        self._answers = _answers(self._learned, data)
+        self._look_at(data)
 
     def fold_in(self, data: UserItemData) -> AlsScorer:
         """Answer about later data without training: a user's vector is solved for from the items that it has now, as that of a
         user of training is; items that came later score -inf."""
-        return _answering(self._learned, data)
+        return self._answering(self._learned, data)
 
-    def score(self, users: IndexArray) -> FloatArray:
-        """float32 `[B, N]`; -inf for a user or an item without a training edge."""
-        return self._answers.score(users)
-
-    def report(self) -> dict[str, Any]:
-        """Settings, edges learned from, time."""
-        return {"settings": self._learned.settings, **self._learned.figures}
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> AlsScorer:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, AlsScorer.name)
-        try:
-            return _answering(learned, data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
-
-
-def _answering(learned: Learned, data: UserItemData) -> AlsScorer:
-    found = AlsScorer(**learned.settings)
-    found._learned, found._answers = learned, _answers(learned, data)
-    return found
-
-
-def _answers(learned: Learned, data: UserItemData) -> VectorAnswers:
-    """Solve for each user's vector from its items, by the vectors of the items."""
-    settings, ids = AlsSettings(**learned.settings), learned.ids["items"]
-    items = np.array(learned.arrays["items"], dtype=np.float32)
-    own = held(data, Places.of(ids, data.items))
-    vectors = np.zeros((data.num_users, items.shape[1]), dtype=np.float32)
-    ridge = _ridge(own, settings)
-    solve_rows(own, vectors, items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
-    known = np.diff(own.indptr) > 0
-    return VectorAnswers.of(data, known, vectors, ids, items)
+    def _look_at(self, data: UserItemData) -> None:
+        """Solve for each user's vector from its items, by the vectors of the items."""
+        settings, learned = self.settings, self._learned
+        ids, items = learned.ids["items"], np.array(learned.arrays["items"], dtype=np.float32)
+        own = held(data, Places.of(ids, data.items))
+        vectors = np.zeros((data.num_users, items.shape[1]), dtype=np.float32)
+        ridge = _ridge(own, settings)
+        solve_rows(own, vectors, items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
+        self._answers = VectorAnswers.of(data, np.diff(own.indptr) > 0, vectors, ids, items)
 
 
 def _ridge(edges: csr_array, settings: AlsSettings) -> FloatArray:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiled import compiled_sums
-from engine.errors import ConfigError, CorruptFileError, TrainingError
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.errors import ConfigError, TrainingError
+from engine.models.learned import Learned
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers
+from engine.models.vectors import VectorAnswers, VectorMethod
 from engine.progress import progress
 from engine.types import FloatArray, IndexArray, OffsetArray
 
@@ -41,11 +39,12 @@ class BprSettings:
             raise ConfigError("bpr: learning_rate must be positive and ridge not negative")
 
 
-class BprScorer:
+class BprScorer(VectorMethod):
     """Bayesian personalised ranking (Rendle et al., UAI'09): for an edge (u, i) and an item j that u has not, drawn evenly, a
     step up the gradient of ln sigmoid(x_ui - x_uj), x_ui = p_u . q_i + b_i.
 
-    A user that came after training has no vector and scores -inf.
+    A user that came after training has no vector and scores -inf. The last number of an item's vector is its bias, that of
+    a user's 1.
     """
 
     name = "bpr"
@@ -58,18 +57,6 @@ class BprScorer:
         ridge: float = BprSettings.ridge,
     ) -> None:
         self.settings = BprSettings(dim, epochs, learning_rate, ridge)
-        self._learned: Learned
-        self._answers: VectorAnswers
-
-    @property
-    def user_vectors(self) -> FloatArray:
-        """float32 `[users, d + 1]`, the last number 1; zeros for a user that nothing is known of."""
-        return self._answers.users
-
-    @property
-    def item_vectors(self) -> FloatArray:
-        """float32 `[items, d + 1]`, the last number the bias; zeros for an item that nothing is known of."""
-        return self._answers.items
 
     def fit(self, data: UserItemData) -> None:
         """Learn from all known edges.
@@ -104,44 +91,13 @@ class BprScorer:
         figures = {"edges": int(edges.nnz), "pairs in order": right, "seconds": time.perf_counter() - started}
         arrays = {"users": user_vectors, "items": item_vectors}
         self._learned = Learned(asdict(settings), {"users": users, "items": items}, arrays, figures)
-        self._answers = _answers(self._learned, data)
+        self._look_at(data)
 
-    def score(self, users: IndexArray) -> FloatArray:
-        """float32 `[B, N]`; -inf for a user or an item without a training edge."""
-        return self._answers.score(users)
-
-    def report(self) -> dict[str, Any]:
-        """Settings, edges learned from, the share of the last epoch's pairs that were in order already, time."""
-        return {"settings": self._learned.settings, **self._learned.figures}
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> BprScorer:
-        """Read what `save` wrote, to answer about the users and items of training that are in some data.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, BprScorer.name)
-        try:
-            found = BprScorer(**learned.settings)
-            found._learned, found._answers = learned, _answers(learned, data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
-        return found
-
-
-def _answers(learned: Learned, data: UserItemData) -> VectorAnswers:
-    users = Places.of(learned.ids["users"], data.users)
-    vectors = users.spread(learned.arrays["users"], 0)
-    return VectorAnswers.of(data, users.column >= 0, vectors, learned.ids["items"], learned.arrays["items"])
+    def _look_at(self, data: UserItemData) -> None:
+        ids, arrays = self._learned.ids, self._learned.arrays
+        users = Places.of(ids["users"], data.users)
+        vectors = users.spread(arrays["users"], 0)
+        self._answers = VectorAnswers.of(data, users.column >= 0, vectors, ids["items"], arrays["items"])
 
 
 @compiled_sums

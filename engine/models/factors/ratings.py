@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError, CorruptFileError, TrainingError
+from engine.errors import ConfigError, TrainingError
 from engine.models.factors.ratings_kernel import learn_epoch, predict_pairs
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.learned import Learned, LearnedMethod
 from engine.models.taught import Places, taught_ids
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.progress import progress
@@ -43,7 +42,7 @@ class RatingSettings:
             raise ConfigError("mf: learning_rate must be positive, decay in (0, 1], ridge and bias_ridge not negative")
 
 
-class BiasedMf:
+class BiasedMf(LearnedMethod):
     """r_ui = mu + b_u + b_i + p_u . q_i (Koren, Bell and Volinsky, 2009), by stochastic gradient descent.
 
     Epochs are a setting, so that all known ratings are learned from. A user or an item without a rating has neither bias
@@ -62,7 +61,6 @@ class BiasedMf:
         bias_ridge: float = 0.02,
     ) -> None:
         self.settings = RatingSettings(dim, epochs, learning_rate, decay, ridge, bias_ridge)
-        self._learned: Learned
 
     def fit(self, data: UserItemData) -> None:
         """Learn from all known ratings.
@@ -129,34 +127,6 @@ class BiasedMf:
         predict_pairs(users.astype(np.int32), items.astype(np.int32), *self._parts, found)
         _, lowest, highest = self._learned.arrays["range"]
         return np.asarray(np.clip(found, lowest, highest), dtype=np.float32)
-
-    def report(self) -> dict[str, Any]:
-        """Settings, ratings learned from, the error of the last epoch, time."""
-        return {"settings": self._learned.settings, **self._learned.figures}
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> BiasedMf:
-        """Read what `save` wrote, to answer about some data. A later user or item has neither bias nor vector.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, BiasedMf.name)
-        try:
-            found = BiasedMf(**learned.settings)
-            found._learned = learned
-            found._look_at(data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
-        return found
 
     def _look_at(self, data: UserItemData) -> None:
         arrays, ids = self._learned.arrays, self._learned.ids

@@ -5,41 +5,37 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
 from engine.hashing import digest
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.learned import Learned
 from engine.models.lightgcn.config import LightGcnSettings
 from engine.models.lightgcn.inductive import Received, receive
 from engine.models.lightgcn.model import LightGcn
 from engine.models.lightgcn.task import LightGcnTask
 from engine.models.taught import known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers
+from engine.models.vectors import VectorAnswers, VectorMethod
 from engine.training.checkpoint import Checkpoints
 from engine.training.loop import train
-from engine.types import FloatArray, IndexArray
+from engine.types import IndexArray
 
 Standing = Literal["trained", "folded in", "cold"]
 
 
-class LightGcnScorer:
-    """Trains a LightGCN and scores by the cosine of final embeddings. Epochs are a setting, so that all known edges are
+class LightGcnScorer(VectorMethod):
+    """Trains a LightGCN and scores by the cosine of final embeddings, which have length 1. Epochs are a setting, so that all known edges are
     learned from."""
 
     name = "lightgcn"
 
     def __init__(self, settings: LightGcnSettings | None = None) -> None:
         self.settings = settings or LightGcnSettings()
-        self._learned: Learned
         self._received: Received
-        self._answers: VectorAnswers
 
     @staticmethod
     def from_settings(settings: Mapping[str, Any]) -> LightGcnScorer:
@@ -49,16 +45,6 @@ class LightGcnScorer:
             ConfigError: an unknown name, a value of the wrong type or out of range.
         """
         return LightGcnScorer(LightGcnSettings.from_flat(settings))
-
-    @property
-    def user_vectors(self) -> FloatArray:
-        """float32 `[users, dim]` of length 1; zeros for a user that nothing is known of."""
-        return self._answers.users
-
-    @property
-    def item_vectors(self) -> FloatArray:
-        """float32 `[items, dim]` of length 1; zeros for an item that nothing is known of."""
-        return self._answers.items
 
     def fit(self, data: UserItemData) -> None:
         """Train. With `data.workdir` an interrupted training goes on where it was.
@@ -93,11 +79,7 @@ class LightGcnScorer:
 
         What is new receives, but sends nothing and has no embedding of its own.
         """
-        return _answering(self._learned, data)
-
-    def score(self, users: IndexArray) -> FloatArray:
-        """float32 `[B, N]`, cosines; -inf for a user or an item without an edge to one of training."""
-        return self._answers.score(users)
+        return self._answering(self._learned, data)
 
     def standing(self, users: IndexArray) -> NDArray[np.str_]:
         """How each user is known: "trained"; "folded in" where it came later, from its edges alone; or "cold"."""
@@ -109,40 +91,16 @@ class LightGcnScorer:
             name: dict(zip(*(part.tolist() for part in np.unique(side.standing, return_counts=True)), strict=True))
             for name, side in (("users", self._received.users), ("items", self._received.items))
         }
-        return {"settings": self._learned.settings, **self._learned.figures, "standing": kinds}
+        return {**super().report(), "standing": kinds}
 
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> LightGcnScorer:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, LightGcnScorer.name)
-        try:
-            return _answering(learned, data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
+    @classmethod
+    def _of(cls, settings: dict[str, Any]) -> LightGcnScorer:
+        return LightGcnScorer(LightGcnSettings.from_json(settings))
 
     def _look_at(self, data: UserItemData) -> None:
         self._received = receive(self._learned, data)
         users, items = self._received.users, self._received.items
         self._answers = VectorAnswers(users.vectors, items.vectors, users.standing != "cold", items.standing != "cold")
-
-
-def _answering(learned: Learned, data: UserItemData) -> LightGcnScorer:
-    found = LightGcnScorer(LightGcnSettings.from_json(learned.settings))
-    found._learned = learned
-    found._look_at(data)
-    return found
 
 
 @torch.no_grad()

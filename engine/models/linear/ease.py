@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
 from engine.errors import ConfigError, TrainingError
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.learned import Learned, LearnedMethod
 from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
@@ -22,7 +20,7 @@ BLOCK = 1024
 """Columns of the square matrix that are worked on at once."""
 
 
-class EaseScorer:
+class EaseScorer(LearnedMethod):
     """Ridge regression of each item on all others (Steck, WWW'19, equations 6-8): with P = (X^T X + l2 I)^-1 the weight from
     item i to item j is -P_ij / P_jj.
 
@@ -41,7 +39,6 @@ class EaseScorer:
         if not l2 > 0 or not memory_gb > 0:
             raise ConfigError("ease: l2 and memory_gb must be positive")
         self.l2, self.memory_gb = float(l2), float(memory_gb)
-        self._learned: Learned
 
     def fit(self, data: UserItemData) -> None:
         """Learn from all known edges.
@@ -68,10 +65,7 @@ class EaseScorer:
 
     def fold_in(self, data: UserItemData) -> EaseScorer:
         """Answer about later data without training: a user is the items that it has now; items that came later score -inf."""
-        found = EaseScorer(self.l2, self.memory_gb)
-        found._learned = self._learned
-        found._look_at(data)
-        return found
+        return self._answering(self._learned, data)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`; -inf for an item without a training edge, and for a user who has none of the learned items."""
@@ -79,31 +73,6 @@ class EaseScorer:
         scores = own @ self._learned.arrays["weights"]
         scores[np.diff(own.indptr) == 0] = -np.inf
         return self._places.spread_scores(scores)
-
-    def report(self) -> dict[str, Any]:
-        """Settings, how many items take part and how many were left out, time."""
-        return {"settings": self._learned.settings, **self._learned.figures}
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> EaseScorer:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, EaseScorer.name)
-        found = EaseScorer(**learned.settings)
-        found._learned = learned
-        found._look_at(data)
-        return found
 
     def _look_at(self, data: UserItemData) -> None:
         self._places = Places.of(self._learned.ids["items"], data.items)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from engine.errors import ConfigError, CorruptFileError
+from engine.errors import ConfigError
 from engine.models.gcmc.kernels import sum_rows
-from engine.models.learned import Learned, load_learned, save_learned
+from engine.models.learned import Learned, LearnedMethod
 from engine.models.linear.spectrum import right_singular
 from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
@@ -46,7 +45,7 @@ class FilterSettings:
                 raise ConfigError(f"graph-filter: {name} must not be negative, not {getattr(self, name)}")
 
 
-class GraphFilter:
+class GraphFilter(LearnedMethod):
     """GF-CF (Shen et al., CIKM'21) and the sharpening step of BSPM (Choi et al., SIGIR'23).
 
     With N = D_U^-1/2 R D_I^-1/2 and P = N^T N, what a user has, x, is blurred by one Euler step of the heat equation and by
@@ -66,7 +65,6 @@ class GraphFilter:
         popularity: float = 0.1,
     ) -> None:
         self.settings = FilterSettings(components, ideal, power, sharpen, popularity)
-        self._learned: Learned
 
     def fit(self, data: UserItemData) -> None:
         """Decompose the graph of all known edges.
@@ -100,7 +98,7 @@ class GraphFilter:
     def fold_in(self, data: UserItemData) -> GraphFilter:
         """Answer about later data without a new decomposition: a user is the items that it has now; items that came later
         score -inf."""
-        return _answering(self._learned, data)
+        return self._answering(self._learned, data)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`; -inf for an item without a training edge, and for a user who has none of the learned items."""
@@ -115,31 +113,6 @@ class GraphFilter:
         scores[np.diff(own.indptr) == 0] = -np.inf
         return self._places.spread_scores(scores)
 
-    def report(self) -> dict[str, Any]:
-        """Settings, how many components there are, time."""
-        return {"settings": self._learned.settings, **self._learned.figures}
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_learned(folder, self.name, self._learned)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> GraphFilter:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        learned = load_learned(folder, GraphFilter.name)
-        try:
-            return _answering(learned, data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
-
     def _look_at(self, data: UserItemData) -> None:
         arrays, items = self._learned.arrays, self._learned.ids["items"]
         shape = (len(arrays["indptr"]) - 1, len(items))
@@ -147,13 +120,6 @@ class GraphFilter:
         self._turned = self._graph.T.tocsr()
         self._places = Places.of(items, data.items)
         self._held = held(data, self._places)
-
-
-def _answering(learned: Learned, data: UserItemData) -> GraphFilter:
-    found = GraphFilter(**learned.settings)
-    found._learned = learned
-    found._look_at(data)
-    return found
 
 
 def _product(matrix: csr_array, table: FloatArray) -> FloatArray:
