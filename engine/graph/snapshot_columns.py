@@ -149,6 +149,12 @@ class NodeTable:
         """The rows by key, dead ones too."""
         return KeyOrder.of(self.key, self.by_key)
 
+    @property
+    def rows_by_key(self) -> IndexArray:
+        """int32 `[N]`, the rows in the order of their keys, dead ones too."""
+        by_rank = self.order.by_rank
+        return by_rank if len(by_rank) else np.arange(len(self), dtype=np.int32)
+
     @functools.cached_property
     def alive(self) -> NDArray[np.bool_]:
         """bool `[N]`."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.graph.snapshot import NodeTable
-from engine.hashing import digest
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import CSR
 
@@ -52,12 +48,6 @@ def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:
     return float((1 / np.log2(2 + better[better < CUTOFF])).sum())
 
 
-def ids_by_key(nodes: NodeTable) -> tuple[str, ...]:
-    """Ids in the order of their keys, which is that of a model's table."""
-    order = nodes.order.by_rank
-    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
-
-
 def table_rows(nodes: NodeTable, ids: tuple[str, ...], taught: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each node of later data its row in a model's table, int64 `[nodes]`; -1 where nothing was learned of it.
 
@@ -69,11 +59,3 @@ def table_rows(nodes: NodeTable, ids: tuple[str, ...], taught: NDArray[np.bool_]
     known = (place >= 0) & taught
     rows[place[known]] = np.flatnonzero(known)
     return rows
-
-
-def run_digest(settings: dict[str, Any], *arrays: NDArray[Any]) -> str:
-    """What a training run depends on."""
-    content = hashlib.sha256()
-    for array in arrays:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return digest([settings, content.hexdigest()])

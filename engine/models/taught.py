@@ -67,6 +67,11 @@ class Places:
         return out
 
 
+def ids_by_key(nodes: NodeTable) -> tuple[str, ...]:
+    """All ids in the order of the keys."""
+    return tuple(nodes.ids.take(nodes.rows_by_key))
+
+
 def taught_ids(nodes: NodeTable, degree: NDArray[np.integer], at_most: int | None = None) -> tuple[str, ...]:
     """The ids of the nodes that have an edge, in the order of their keys.
 
@@ -74,7 +79,7 @@ def taught_ids(nodes: NodeTable, degree: NDArray[np.integer], at_most: int | Non
         degree: `[N]`, edges of each row.
         at_most: keep so many, those with the most edges; of equals, those whose key comes first.
     """
-    by_key = nodes.order.by_rank if len(nodes.order.by_rank) else np.arange(len(nodes), dtype=np.int32)
+    by_key = nodes.rows_by_key
     by_key = by_key[degree[by_key] > 0]
     if at_most is not None and len(by_key) > at_most:
         first = np.argsort(-degree[by_key].astype(np.int64), kind="stable")[:at_most]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError
 from engine.files import atomic_folder, open_folder
+from engine.hashing import digest
 
 TENSORS, FACTS = "state.pt", "progress.json"
 KEEP = 2
@@ -86,3 +91,16 @@ class Checkpoints:
 
     def _found(self) -> list[Path]:
         return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+
+
+def run_digest(facts: Sequence[Any], *arrays: NDArray[Any]) -> str:
+    """Equal for trainings that depend on the same.
+
+    Args:
+        facts: JSON-able: settings, a seed, ...
+        arrays: what is learned from.
+    """
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).tobytes())
+    return digest([*facts, content.hexdigest()])

@@ -17,9 +17,10 @@ from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph
 from engine.models.dgsr.model import Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
-from engine.models.next_items import ids_by_key, next_items, run_digest, table_rows
+from engine.models.next_items import next_items, table_rows
+from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
 from engine.types import FloatArray, IndexArray
 
@@ -83,7 +84,7 @@ class DgsrRanker:
             ]
             if held is not None:
                 arrays += [held.user, held.item]
-            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest(asdict(settings), *arrays))
+            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
         self.progress = train(task, settings.loop, checkpoints)
         share, taught = np.zeros(data.num_items, np.float32), np.zeros(data.num_users, np.bool_)
         share[rows[1]] = np.bincount(own.indices, minlength=data.num_items) / own.num_edges

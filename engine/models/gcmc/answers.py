@@ -113,7 +113,7 @@ def _places(nodes: NodeTable, ids: tuple[str, ...]) -> NDArray[np.int64]:
     rows = nodes.index_of(ids)
     place = np.full(len(nodes), -1, dtype=np.int64)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-    return place[nodes.order.by_rank] if len(nodes.order.by_rank) else place
+    return place[nodes.rows_by_key]
 
 
 def _ranks(nodes: NodeTable) -> Tensor:

@@ -46,7 +46,7 @@ class SideFields:
     def _rows(self, side: int, nodes: NodeTable) -> sparse.csr_matrix:
         content = self.encoders[side].content(nodes)
         found = sparse.hstack([sparse.csr_matrix(content.dense), content.tokens], format="csr", dtype=np.float32)
-        return found[_by_key(nodes)]
+        return found[nodes.rows_by_key]
 
     def _follows(self, data: UserItemData) -> sparse.csr_matrix:
         shape = (data.num_users, len(self.followed))
@@ -59,7 +59,7 @@ class SideFields:
         followed = column[data.follows.indices]
         ones = np.ones(int((followed >= 0).sum()), dtype=np.float32)
         found = sparse.csr_matrix((ones, (follower[followed >= 0], followed[followed >= 0])), shape=shape)
-        return found[_by_key(data.users)]
+        return found[data.users.rows_by_key]
 
     def save(self, folder: Path) -> None:
         """Write into an open folder."""
@@ -100,8 +100,3 @@ def sparse_rows(matrix: sparse.csr_matrix) -> SparseRows:
     """A matrix laid out for the network."""
     coo = matrix.tocoo()
     return SparseRows(Pattern.of(coo.row, coo.col, matrix.shape), matrix.data.astype(np.float32))
-
-
-def _by_key(nodes: NodeTable) -> np.ndarray:
-    order = nodes.order.by_rank
-    return order if len(order) else np.arange(len(nodes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.hashing import digest
 from engine.models.gcmc.answers import Answers, answers
 from engine.models.gcmc.config import GcmcSettings
 from engine.models.gcmc.fields import fit_fields
@@ -20,8 +18,9 @@ from engine.models.gcmc.files import Trained, load_model, save_model
 from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.gcmc.model import ITEMS, USERS, Gcmc, Sizes
 from engine.models.gcmc.task import GcmcTask
+from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
 from engine.types import FloatArray, IndexArray
 
@@ -72,7 +71,7 @@ class GcmcPredictor:
         if data.workdir is not None:
             checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, graph, settings))
         self.progress = train(task, settings.loop, checkpoints)
-        ids = (_ids(data, USERS), _ids(data, ITEMS))
+        ids = (ids_by_key(data.users), ids_by_key(data.items))
         self.trained = Trained(model, settings, fields, tuple(data.levels), ids, task.messages.degree > 0)
         self.answers = answers(self.trained, data)
 
@@ -143,16 +142,7 @@ def _answering(trained: Trained, data: UserItemData, progress: Progress) -> Gcmc
     return found
 
 
-def _ids(data: UserItemData, side: int) -> tuple[str, ...]:
-    """The ids of one kind of node in the order of the keys."""
-    nodes = data.users if side == USERS else data.items
-    order = nodes.order.by_rank
-    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
-
-
 def _run_digest(data: UserItemData, graph: RatingGraph, settings: GcmcSettings) -> str:
     """What a training run depends on: settings, seed, nodes and ratings."""
-    content = hashlib.sha256()
-    for array in (data.users.key, data.items.key, graph.user, graph.item, graph.level):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return digest([asdict(settings), graph.levels.tolist(), content.hexdigest()])
+    arrays = (data.users.key, data.items.key, graph.user, graph.item, graph.level)
+    return run_digest([asdict(settings), graph.levels.tolist()], *arrays)

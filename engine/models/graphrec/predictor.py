@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,8 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.graph.snapshot_columns import NodeTable
-from engine.hashing import digest
 from engine.models.friends import told_of
 from engine.models.graphrec.answers import Answers, answers
 from engine.models.graphrec.config import GraphrecSettings
@@ -21,8 +18,9 @@ from engine.models.graphrec.files import Trained, load_model, save_model
 from engine.models.graphrec.model import Graphrec, Sizes
 from engine.models.graphrec.neighbours import SocialGraph
 from engine.models.graphrec.task import GraphrecTask
+from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
 from engine.types import FloatArray, IndexArray
 
@@ -72,7 +70,7 @@ class GraphrecPredictor:
             if data.workdir is not None:
                 checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, graph, settings))
             self.progress = train(GraphrecTask(model, graph, settings), settings.loop, checkpoints)
-        self.trained = Trained(model, settings, tuple(data.levels), (_ids(data.users), _ids(data.items)))
+        self.trained = Trained(model, settings, tuple(data.levels), (ids_by_key(data.users), ids_by_key(data.items)))
         self.answers = answers(self.trained, data)
 
     def fold_in(self, data: UserItemData) -> GraphrecPredictor:
@@ -128,16 +126,8 @@ def _answering(trained: Trained, data: UserItemData, progress: Progress) -> Grap
     return found
 
 
-def _ids(nodes: NodeTable) -> tuple[str, ...]:
-    """The ids of some nodes in the order of the keys."""
-    order = nodes.order.by_rank
-    return tuple(nodes.ids.take(order) if len(order) else nodes.ids)
-
-
 def _run_digest(data: UserItemData, graph: SocialGraph, settings: GraphrecSettings) -> str:
     """What a training run depends on: settings, seed, nodes, ratings and friends."""
-    content, ratings = hashlib.sha256(), graph.ratings
-    arrays = (ratings.user, ratings.item, ratings.level, graph.friends.indptr, graph.friends.indices)
-    for array in (data.users.key, data.items.key, *arrays):
-        content.update(np.ascontiguousarray(array).tobytes())
-    return digest([asdict(settings), ratings.levels.tolist(), content.hexdigest()])
+    ratings, friends = graph.ratings, graph.friends
+    edges = (ratings.user, ratings.item, ratings.level, friends.indptr, friends.indices)
+    return run_digest([asdict(settings), ratings.levels.tolist()], data.users.key, data.items.key, *edges)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Literal
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.hashing import digest
 from engine.models.learned import Learned
 from engine.models.lightgcn.config import LightGcnSettings
 from engine.models.lightgcn.inductive import Received, receive
@@ -20,7 +18,7 @@ from engine.models.lightgcn.task import LightGcnTask
 from engine.models.taught import known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.models.vectors import VectorAnswers, VectorMethod
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
 from engine.types import IndexArray
 
@@ -62,9 +60,7 @@ class LightGcnScorer(VectorMethod):
             model = LightGcn(settings.network, edges)
         checkpoints = None
         if data.workdir is not None:
-            content = hashlib.sha256("\n".join((*users, "", *items)).encode())
-            content.update(np.ascontiguousarray(edges.indptr).tobytes() + np.ascontiguousarray(edges.indices).tobytes())
-            run = digest([asdict(settings), content.hexdigest()])
+            run = run_digest([asdict(settings), users, items], edges.indptr, edges.indices)
             checkpoints = Checkpoints(data.workdir / "checkpoints", run)
         done = train(LightGcnTask(model, edges, settings), settings.loop, checkpoints)
         figures = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 
 from engine.features.encoder import Content, FeatureEncoder, fit_features
-from engine.hashing import digest
 from engine.models.base import RelatedData
 from engine.models.pinsage.bias import learn_bias, new_bias
 from engine.models.pinsage.config import PinSageSettings
@@ -20,7 +18,7 @@ from engine.models.pinsage.embed import embed_content, score_items
 from engine.models.pinsage.files import save_model
 from engine.models.pinsage.model import PinSage
 from engine.models.pinsage.task import PinSageTask
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
 from engine.types import FloatArray, IndexArray
 
@@ -71,7 +69,7 @@ class PinSageScorer:
         task = PinSageTask(self.model, data, self.encoder, settings)
         checkpoints = None
         if data.workdir is not None:
-            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest(data, settings))
+            checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, settings))
         self.progress = train(task, settings.loop, checkpoints)
         self.content = task.content
         self.vectors = embed_content(self.model, task.content, task.neighbours)
@@ -116,11 +114,8 @@ def new_model(settings: PinSageSettings, encoder: FeatureEncoder, data: RelatedD
     return model
 
 
-def run_digest(data: RelatedData, settings: PinSageSettings) -> str:
+def _run_digest(data: RelatedData, settings: PinSageSettings) -> str:
     """What a training run depends on: settings, seed, edges and items."""
     edges = data.graph.context_to_item
     arrays = (data.items.key, data.graph.context_key, edges.indptr, edges.indices)
-    content = hashlib.sha256()
-    for array in arrays:
-        content.update(np.ascontiguousarray(array).tobytes())
-    return digest([asdict(settings), data.seed, content.hexdigest()])
+    return run_digest([asdict(settings), data.seed], *arrays)

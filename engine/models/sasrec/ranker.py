@@ -12,14 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
-from engine.models.next_items import ids_by_key, next_items, run_digest, table_rows
+from engine.models.next_items import next_items, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
 from engine.models.sasrec.task import HeldOut, SasrecTask, expected_next
 from engine.models.sequences import as_sequence, newest, sequences
+from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
-from engine.training.checkpoint import Checkpoints
+from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
 from engine.types import CSR, FloatArray, IndexArray
 
@@ -71,7 +72,7 @@ class SasrecRanker:
         checkpoints = None
         if data.workdir is not None:
             arrays = [data.items.key, lists.indptr, lists.indices, *((held.users, held.item) if held else ())]
-            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest(asdict(settings), *arrays))
+            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
         self.progress = train(task, settings.loop, checkpoints)
         share = np.bincount(lists.indices, minlength=len(ids)) / len(lists.indices)
         self.trained = Trained(model, settings, ids, share.astype(np.float32))
