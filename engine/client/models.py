@@ -46,12 +46,12 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
         LeaseHeldError: another process trains or builds.
     """
     from engine.refresh import model as pinsage
-    from engine.refresh import user_model
     from engine.registry import BUILDING
 
     if _is_about_users(model):
-        build(engine, model, config)
-        return user_model.train_user_model(engine.registry, engine.snapshot(), engine.settings, model, config or {})
+        built = build(engine, model, config)
+        assert built.training is not None
+        return engine.registry.trainings.get(built.training).path
     pinsage.untrained(model, config or {})  # a wrong setting is said before the graph is read
     with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
         return pinsage.train(engine.registry, engine.snapshot(), engine.settings, model, config or {})

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import DataError, EngineError, NotReadyError, UnknownNameError
+from engine.errors import DataError, NotReadyError, UnknownNameError
 from engine.files import atomic_folder, open_folder
 from engine.graph.snapshot import Snapshot
 from engine.hashing import digest
@@ -27,7 +27,7 @@ from engine.progress import progress
 from engine.refresh.build import Parts, make_generation
 from engine.refresh.content import contexts_of
 from engine.refresh.gate import GateConfig, figure_name
-from engine.registry import Generation, Registry, TrainingState
+from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.serving.blend import Blend
 from engine.settings import Settings
@@ -75,17 +75,14 @@ def train(registry: Registry, snapshot: Snapshot, settings: Settings, model: str
     if folder.is_dir():
         open_folder(folder, what="trained model")
         return folder
-    run = registry.trainings.find(folder)
-    if run is None or run.state is not TrainingState.RUNNING:  # one that was killed goes on under its own number
-        run = registry.trainings.begin(
-            model=model, config=dict(config), seed=settings.seed, watermark=snapshot.watermark, path=folder
-        )
-    try:
-        report = _train_into(folder, scorer, snapshot, settings.seed)
-    except BaseException as error:
-        registry.trainings.fail(run.number, error.message if isinstance(error, EngineError) else repr(error))
-        raise
-    registry.trainings.finish(run.number, _named(report["validation"]))
+    told: dict[str, Any] = {
+        "model": model,
+        "config": dict(config),
+        "seed": settings.seed,
+        "watermark": snapshot.watermark,
+    }
+    with registry.trainings.record(folder, **told) as metrics:
+        metrics.update(_named(_train_into(folder, scorer, snapshot, settings.seed)["validation"]))
     return folder
 
 

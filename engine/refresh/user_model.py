@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.arrays import write_base
-from engine.errors import EngineError, TrainingError
+from engine.errors import TrainingError
 from engine.files import atomic_folder, link_folder, open_folder, read_manifest
 from engine.graph.snapshot import Snapshot
 from engine.hashing import digest
@@ -25,13 +25,13 @@ from engine.models.user_methods import find_user_method
 from engine.refresh.build import facts_of, failing
 from engine.refresh.gate import GateConfig, check_vectors, checked_index
 from engine.refresh.model import INDEX, gate_of
-from engine.registry import Generation, Lease, Registry, TrainingState
+from engine.registry import Generation, Lease, Registry
 from engine.serving import layout
 from engine.serving.stretched import stretched_items, stretched_users
 from engine.settings import Settings
 
 FORMAT = 1
-MODEL, TRAINING = "model", "training.json"
+TRAINING = "training.json"
 
 
 def untrained(model: str, config: Mapping[str, Any]) -> Any:
@@ -65,25 +65,17 @@ def train_user_model(
     if folder.is_dir():
         open_folder(folder, what="trained model")
         return folder
-    run = registry.trainings.find(folder)
-    if run is None or run.state is not TrainingState.RUNNING:  # one that was killed goes on under its own number
-        run = registry.trainings.begin(
-            model=model, config=chosen, seed=settings.seed, watermark=snapshot.watermark, path=folder
-        )
     work = folder.with_name(f"{folder.name}.work")
     work.mkdir(parents=True, exist_ok=True)
-    try:
+    told: dict[str, Any] = {"model": model, "config": chosen, "seed": settings.seed, "watermark": snapshot.watermark}
+    with registry.trainings.record(folder, **told):
         fitted.fit(graph_data(snapshot, seed=settings.seed, workdir=work))
         with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
             if isinstance(fitted, Kept):
-                fitted.save(temporary / MODEL)
+                fitted.save(temporary / layout.MODEL)
             report = {"settings": chosen, "report": fitted.report()}
             (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
-    except BaseException as error:
-        registry.trainings.fail(run.number, error.message if isinstance(error, EngineError) else repr(error))
-        raise
     shutil.rmtree(work, ignore_errors=True)
-    registry.trainings.finish(run.number, {})
     return folder
 
 
@@ -102,26 +94,10 @@ def build_user_model(
         see `train_user_model`.
     """
     trained = train_user_model(registry, snapshot, settings, model, config)
-    method, run = find_user_method(model), registry.trainings.find(trained)
-    told = json.loads((trained / TRAINING).read_text(encoding="utf-8"))
-    assert snapshot.path is not None
-    generation = registry.generations.begin(
-        watermark=snapshot.watermark,
-        as_of=as_of,
-        config={"model": model, "seed": settings.seed, "settings": told["settings"]},
-        snapshot_path=snapshot.path.resolve(),
-        folder=(settings.home / "generations").resolve(),
-        training=None if run is None else run.number,
-        model=model,
-        seed=settings.seed,
-        slot=model,
-    )
-    with failing(registry, generation):
-        data = graph_data(snapshot, seed=settings.seed)
-        fitted = opened_method(method, trained, told["settings"], data)
-        metrics = _write(generation, trained, fitted, data, gate_of(settings), settings.threads)
-        files = read_manifest(generation.path, what="generation")["files"]
-        return registry.generations.ready(generation.id, metrics=metrics, files=files)
+    run = registry.trainings.find(trained)
+    chosen = json.loads((trained / TRAINING).read_text(encoding="utf-8"))["settings"]
+    config = {"model": model, "seed": settings.seed, "settings": chosen}
+    return _make(registry, snapshot, as_of, settings, trained, config, None if run is None else run.number)
 
 
 def advance_user_model(
@@ -139,25 +115,43 @@ def advance_user_model(
         TrainingError: the generation does not pass the gate.
         LeaseLostError, SupersededError: see `Generations.publish`.
     """
+    made = _make(registry, snapshot, as_of, settings, before.path, before.config, before.training)
+    return registry.generations.publish(made.id, cause="refresh", lease=lease, replaces=before.id)
+
+
+def _make(
+    registry: Registry,
+    snapshot: Snapshot,
+    as_of: datetime,
+    settings: Settings,
+    learned: Path,
+    config: dict[str, Any],
+    training: int | None,
+) -> Generation:
+    """A generation by what was learned before, gated.
+
+    Args:
+        learned: a folder with `model` in it, where the method keeps anything.
+        config: `model`, `seed` and `settings`.
+    """
     assert snapshot.path is not None
     generation = registry.generations.begin(
         watermark=snapshot.watermark,
         as_of=as_of,
-        config=before.config,
+        config=config,
         snapshot_path=snapshot.path.resolve(),
         folder=(settings.home / "generations").resolve(),
-        training=before.training,
-        model=before.model,
-        seed=before.seed,
-        slot=before.slot,
+        training=training,
+        model=config["model"],
+        seed=config["seed"],
+        slot=config["model"],
     )
     with failing(registry, generation):
         data = graph_data(snapshot, seed=settings.seed)
-        fitted = opened_method(find_user_method(before.slot), before.path, before.config["settings"], data)
-        metrics = _write(generation, before.path, fitted, data, gate_of(settings), settings.threads)
+        fitted = opened_method(find_user_method(config["model"]), learned, config["settings"], data)
+        metrics = _write(generation, learned, fitted, data, gate_of(settings), settings.threads)
         files = read_manifest(generation.path, what="generation")["files"]
-        registry.generations.ready(generation.id, metrics=metrics, files=files)
-        return registry.generations.publish(generation.id, cause="refresh", lease=lease, replaces=before.id)
+        return registry.generations.ready(generation.id, metrics=metrics, files=files)
 
 
 def opened_method(method: UserMethod, folder: Path, settings: Mapping[str, Any], data: UserItemData) -> Any:
@@ -170,15 +164,15 @@ def opened_method(method: UserMethod, folder: Path, settings: Mapping[str, Any],
 
 
 def _write(
-    generation: Generation, trained: Path, fitted: Any, data: UserItemData, gate: GateConfig, threads: int
+    generation: Generation, learned: Path, fitted: Any, data: UserItemData, gate: GateConfig, threads: int
 ) -> dict[str, Any]:
     items = data.items
     facts: dict[str, Any] = {"config": generation.config, "vectors": isinstance(fitted, VectorScorer)}
     metrics: dict[str, Any] = {"items": items.num_alive, "users": data.users.num_alive}
     with atomic_folder(generation.path, facts_of(generation, items.corpora, facts)) as folder:
         write_base(folder, layout.ITEM_KEYS, items.key)
-        if (trained / MODEL).is_dir():
-            link_folder(trained / MODEL, folder / layout.MODEL)
+        if (learned / layout.MODEL).is_dir():
+            link_folder(learned / layout.MODEL, folder / layout.MODEL)
         if isinstance(fitted, VectorScorer):
             metrics["ann_recall"] = _write_vectors(folder, fitted, data, gate, threads)
     return metrics
@@ -186,8 +180,8 @@ def _write(
 
 def _write_vectors(folder: Path, fitted: VectorScorer, data: UserItemData, gate: GateConfig, threads: int) -> float:
     items, recalls = data.items, [1.0]
-    vectors, _ = stretched_items(np.asarray(fitted.item_vectors))
-    users, _ = stretched_users(np.asarray(fitted.user_vectors))
+    vectors = stretched_items(np.asarray(fitted.item_vectors))
+    users = stretched_users(np.asarray(fitted.user_vectors))
     if not np.isfinite(users).all():
         raise TrainingError("the gate: the vector of a user is not finite", hint="Lower the learning rate.")
     check_vectors(vectors, items.alive)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.errors import UnknownNameError
+from engine.errors import EngineError, UnknownNameError
 from engine.registry.database import Database, utc_now
 from engine.registry.tables import WORDS, TrainingRow
 
@@ -53,6 +55,26 @@ class Trainings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @contextmanager
+    def record(
+        self, path: Path, *, model: str, config: dict[str, Any], seed: int, watermark: int
+    ) -> Iterator[dict[str, Any]]:
+        """Enter a training, or go on under the number of one that was killed, and write down how its block ends.
+
+        Yields:
+            The metrics, for the block to fill in. An exception makes it FAILED and goes on.
+        """
+        run = self.find(path)
+        if run is None or run.state is not TrainingState.RUNNING:
+            run = self.begin(model=model, config=config, seed=seed, watermark=watermark, path=path)
+        metrics: dict[str, Any] = {}
+        try:
+            yield metrics
+        except BaseException as error:
+            self.fail(run.number, error.message if isinstance(error, EngineError) else repr(error))
+            raise
+        self.finish(run.number, metrics)
 
     def begin(self, *, model: str, config: dict[str, Any], seed: int, watermark: int, path: Path) -> Training:
         """Enter a training that starts now."""

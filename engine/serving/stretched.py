@@ -11,18 +11,18 @@ import numpy as np
 from engine.types import FloatArray
 
 
-def stretched_items(vectors: FloatArray) -> tuple[FloatArray, float]:
-    """float32 `[N, d + 1]`, unit length, and M."""
+def stretched_items(vectors: FloatArray) -> FloatArray:
+    """float32 `[N, d + 1]`, unit length."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     longest = float(lengths.max(initial=0.0)) or 1.0
     last = np.sqrt(np.maximum(longest**2 - lengths**2, 0.0))
     unit = np.column_stack([vectors, last]) / longest
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    return unit.astype(np.float32), longest
+    return np.asarray(unit, np.float32)
 
 
-def stretched_users(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """float32 `[U, d + 1]`, unit length or zeros, and float32 `[U]`, the lengths that they had."""
+def stretched_users(vectors: FloatArray) -> FloatArray:
+    """float32 `[U, d + 1]`, unit length or zeros."""
     lengths = np.linalg.norm(vectors, axis=1)
     unit = np.column_stack([vectors, np.zeros(len(vectors))]) / np.where(lengths > 0, lengths, 1.0)[:, None]
-    return unit.astype(np.float32), lengths.astype(np.float32)
+    return np.asarray(unit, np.float32)
