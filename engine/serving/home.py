@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engine.errors import UnknownNameError
 from engine.index.protocol import check_k
 from engine.serving.candidates import Candidate, spread_out, why_fewer
 from engine.serving.diversify import POOL, check_diversity
@@ -32,7 +31,7 @@ def home_feed(
     """See `engine.client.Engine.home`."""
     wanted, spread = check_k(k), check_diversity(diversity)
     view = recommender.view
-    name = _corpus(recommender) if corpus is None else corpus
+    name = view.corpus_or_only(recommender.mapping.items.default_corpus) if corpus is None else corpus
     demands = conditions(where, recommender.filters.kinds)
     hidden = hidden_ids(exclude)
     scope = recommender.scope(name, demands, None, hidden, user)
@@ -74,16 +73,6 @@ def home_feed(
         interests=_told(recommender, rows, interests),
         certificate=view.origin.certificate,
     )
-
-
-def _corpus(recommender: Recommender) -> str:
-    corpora = recommender.view.items.corpora
-    default = recommender.mapping.items.default_corpus
-    if default in corpora:
-        return default
-    if len(corpora) == 1:
-        return corpora[0]
-    raise UnknownNameError(f"no item is in the default corpus {default!r}", hint=f"Name one of: {', '.join(corpora)}.")
 
 
 def _by_interest(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.arrays import open_array
-from engine.errors import InputError, NotReadyError, UnknownNameError, UnknownNodeError
+from engine.errors import InputError, NotReadyError, UnknownNodeError
 from engine.index.protocol import check_k
 from engine.models.user_graph import graph_data, has_users, takers, with_user
 from engine.models.user_item import FoldsIn, FoldsInData, UserItemData
@@ -128,7 +128,7 @@ class UserRecommender:
     ) -> Answer:
         """See `engine.client.Engine.recommend`."""
         wanted = check_k(k)
-        name = self._corpus(corpus)
+        name = self.view.corpus_or_only(self._mapping.items.default_corpus) if corpus is None else corpus
         demands = conditions(where, self.filters.kinds)
         row, taken = self._look_up(user)
         have = self._own(row) if taken is None else self._rows_of(taken)
@@ -168,7 +168,7 @@ class UserRecommender:
                 f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
                 hint=f"An item added after it was built is seen by the next `engine build {self.about.name}`.",
             )
-        method, rests = self.method, self._rests_on(row, column)
+        method = self.method
         if taken is not None:
             method, row = self._with_late(user, taken)
             rests = f"{len(taken.items):,} items of the user that are newer than the generation"
@@ -176,6 +176,8 @@ class UserRecommender:
             raise NotReadyError(
                 f"nothing is known of user {user!r} yet", hint="A first rating is enough for a prediction."
             )
+        else:
+            rests = self._rests_on(row, column)
         users, items = np.array([row], np.int32), np.array([column], np.int32)
         rating = float(method.predict(users, items)[0])
         spread = None
@@ -205,19 +207,6 @@ class UserRecommender:
         )
         origin = self.view.origin
         return AlikeUsers(user, wanted, alike, how, origin.generation, origin.watermark, origin.as_of)
-
-    def _corpus(self, corpus: str | None) -> str:
-        corpora = self.view.items.corpora
-        default = self._mapping.items.default_corpus
-        if corpus is not None:
-            return corpus
-        if default in corpora:
-            return default
-        if len(corpora) == 1:
-            return corpora[0]
-        raise UnknownNameError(
-            f"no item is in the default corpus {default!r}", hint=f"Name one of: {', '.join(corpora)}."
-        )
 
     def _look_up(self, user: str) -> tuple[int, Taken | None]:
         """The user's row, or what the graph knows of one who has none or had nothing when the generation was built.
@@ -255,22 +244,28 @@ class UserRecommender:
         if taken is not None and len(have):
             return self._folded_in(user, taken, have, scope, count)
         if row < 0 or not len(have):
-            seen = np.bincount(self.data.train.item, minlength=len(self.view.items)).astype(np.float32)
             rows = rows_in(self.view, scope)
-            found = ranked(rows, seen[rows], count, self.view.items.order)
+            found = ranked(rows, self._popularity[rows], count, self.view.items.order)
             return found, "popularity", f"nothing is known of what {user!r} takes up: these are popular"
         vectors = self.user_vectors
         if vectors is not None and vectors[row].any():
             query = Query((user,), np.array([-1], np.int32), np.ones(1, np.float32), vectors[row : row + 1])
             return NearestMethod(self.view).search(query, scope, count), self.about.name, None
+        scored, of_many = self._scored(self.method, row, have, scope, count)
+        reason = f"the best of the {CANDIDATES:,} items most taken up by alike users" if of_many else None
+        return scored, self.about.name, reason
+
+    def _scored(self, method: Any, row: int, have: NDArray[np.int64], scope: Scope, count: int) -> tuple[Found, bool]:
+        """What a method says to a row of its data, and whether it was asked about some of many items only: one that predicts
+        ratings is."""
         if "ranking" in self.about.answers:
-            return self._best(self.method.score(np.array([row], np.int32))[0], scope, count), self.about.name, None
-        rows = self._candidates(have, scope)
-        scores = self.method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
-        reason = (
-            None if len(rows) < CANDIDATES else f"the best of the {CANDIDATES:,} items most taken up by alike users"
-        )
-        return ranked(rows, scores, count, self.view.items.order), self.about.name, reason
+            return self._best(method.score(np.array([row], np.int32))[0], scope, count), False
+        rows = rows_in(self.view, scope)
+        of_many = len(rows) >= CANDIDATES
+        if of_many:
+            rows = np.sort(ranked(rows, self._taken_with(have)[rows], CANDIDATES, self.view.items.order).rows)
+        scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
+        return ranked(rows, scores, count, self.view.items.order), of_many
 
     def _folded_in(
         self, user: str, taken: Taken, have: NDArray[np.int64], scope: Scope, count: int
@@ -284,12 +279,7 @@ class UserRecommender:
             return self._best(scores, scope, count), self.about.name, rests
         if isinstance(self.method, FoldsInData):
             method, row = self._with_late(user, taken)
-            if "ranking" in self.about.answers:
-                scores = method.score(np.array([row], np.int32))[0]
-                return self._best(scores, scope, count), self.about.name, rests
-            rows = self._candidates(have, scope)
-            scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
-            return ranked(rows, scores, count, self.view.items.order), self.about.name, rests
+            return self._scored(method, row, have, scope, count)[0], self.about.name, rests
         scores = self._taken_with(have)
         return (
             self._best(scores, scope, count),
@@ -321,39 +311,36 @@ class UserRecommender:
         told = np.isfinite(mine)
         return ranked(rows[told], mine[told], count, self.view.items.order)
 
-    def _taken_with(self, have: NDArray[np.int64]) -> FloatArray:
-        """For each item, by how many users who share an item with this one it is taken up, each counted by the share."""
-        seen = self._seen
-        mine = np.zeros(seen.shape[1], np.float32)
-        mine[have] = 1.0
-        scores: FloatArray = seen.T @ (seen @ mine)
-        return scores
-
     @functools.cached_property
     def _seen(self) -> Any:
         return self.data.seen()
 
-    def _candidates(self, have: NDArray[np.int64], scope: Scope) -> NDArray[np.int64]:
-        rows = rows_in(self.view, scope)
-        if len(rows) <= CANDIDATES:
-            return rows
-        scores = self._taken_with(have)
-        return np.sort(ranked(rows, scores[rows], CANDIDATES, self.view.items.order).rows)
+    @functools.cached_property
+    def _popularity(self) -> FloatArray:
+        """float32 `[N]`, edges of each item."""
+        return np.bincount(self.data.train.item, minlength=len(self.view.items)).astype(np.float32)
+
+    def _shared(self, have: NDArray[np.int64]) -> FloatArray:
+        """float32 `[U]`, how many of some items each user has."""
+        mine = np.zeros(len(self.view.items), np.float32)
+        mine[have] = 1.0
+        return np.asarray(self._seen @ mine, np.float32)
+
+    def _taken_with(self, have: NDArray[np.int64]) -> FloatArray:
+        """For each item, by how many users who share an item with this one it is taken up, each counted by the share."""
+        scores: FloatArray = self._seen.T @ self._shared(have)
+        return scores
 
     def _overlap(self, row: int, taken: Taken | None) -> FloatArray:
         """float32 `[U]`: the cosine of each user's set of items and this one's."""
         have = self._own(row) if taken is None else self._rows_of(taken)
-        seen = self._seen
-        mine = np.zeros(seen.shape[1], np.float32)
-        mine[have] = 1.0
-        size = np.sqrt(np.diff(seen.indptr) * max(len(have), 1))
-        cosines: FloatArray = np.divide(seen @ mine, size, out=np.zeros(len(size), np.float32), where=size > 0)
+        shared, size = self._shared(have), np.sqrt(np.diff(self._seen.indptr) * max(len(have), 1))
+        cosines: FloatArray = np.divide(shared, size, out=np.zeros(len(size), np.float32), where=size > 0)
         return cosines
 
     def _rests_on(self, row: int, column: int) -> str:
-        ratings = takers(self.view.snapshot)[1].degrees()[row] if row >= 0 else 0
-        raters = int(np.count_nonzero(self.data.train.item == column))
-        return f"{int(ratings):,} ratings of the user, {raters:,} of the item"
+        ratings = len(takers(self.view.snapshot)[1].row(row))
+        return f"{ratings:,} ratings of the user, {int(self._popularity[column]):,} of the item"
 
     def _why_fewer(self, count: int, scope: Scope) -> str:
         if self.view.indexes:

@@ -177,6 +177,21 @@ class View:
             raise UnknownNameError(f"there is no corpus {corpus!r:.80}", hint=f"There are: {', '.join(corpora)}.")
         return corpora.index(corpus)
 
+    def corpus_or_only(self, default: str) -> str:
+        """The default corpus; the only one there is where it holds nothing.
+
+        Raises:
+            UnknownNameError: it holds nothing, and there are several others.
+        """
+        corpora = self.items.corpora
+        if default in corpora:
+            return default
+        if len(corpora) == 1:
+            return corpora[0]
+        raise UnknownNameError(
+            f"no item is in the default corpus {default!r}", hint=f"Name one of: {', '.join(corpora)}."
+        )
+
     def title_field(self) -> str | None:
         """The field that names an item for people."""
         return title_field(self.items)
