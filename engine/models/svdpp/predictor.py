@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import TrainingError
 from engine.models.svdpp.config import SvdppSettings
 from engine.models.svdpp.kernels import descend
 from engine.models.svdpp.learned import Learned, read, write
+from engine.models.svdpp.ratings import RatedLists
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 
@@ -49,35 +49,25 @@ class SvdppPredictor:
         Raises:
             TrainingError: there are no ratings, or the factors grew out of bounds.
         """
-        edges = data.known()
-        if not len(edges) or edges.rating is None:
-            raise TrainingError("svdpp: there is no rating to learn from")
-        how = self.settings.model
-        user = data.users.order.ranks(edges.user).astype(np.int64)
-        item = data.items.order.ranks(edges.item).astype(np.int64)
-        order = np.lexsort((edges.rating, item, user))
-        user, item, rating = user[order], item[order], edges.rating[order].astype(np.float64)
-        indptr = np.searchsorted(user, np.arange(data.num_users + 1))
+        rated, how = RatedLists.of(data, self.name), self.settings.model
         rng = np.random.default_rng(data.seed)
-        rated = [
-            np.bincount(ends, minlength=count) > 0 for ends, count in ((user, data.num_users), (item, data.num_items))
+        has = [
+            np.bincount(ends, minlength=count) > 0
+            for ends, count in ((rated.user, data.num_users), (rated.item, data.num_items))
         ]
-        factors = [rng.normal(0, 0.1, (len(has), how.dim)) * has[:, None] for has in (rated[0], rated[1], rated[1])]
-        biases = [np.zeros(len(has)) for has in rated]
-        mean, self.errors = float(rating.mean()), []
+        factors = [rng.normal(0, 0.1, (len(some), how.dim)) * some[:, None] for some in (has[0], has[1], has[1])]
+        biases = [np.zeros(len(some)) for some in has]
+        mean, self.errors = float(rated.rating.mean()), []
         for epoch in range(how.epochs):
-            shuffled = np.lexsort((rng.random(len(user)), user))
+            shuffled = np.lexsort((rng.random(len(rated.user)), rated.user))
             users = rng.permutation(data.num_users)
             total = descend(
-                indptr, item, rating, users, shuffled, mean, biases[0], biases[1], factors[0], factors[1], factors[2],
+                rated.indptr, rated.item, rated.rating, users, shuffled, mean, biases[0], biases[1], factors[0],
+                factors[1], factors[2],
                 how.learning_rate, how.regularisation, how.bias_regularisation,
             )  # fmt: skip
-            self.errors.append(float(np.sqrt(total / len(rating))))
-            if not np.isfinite(total):
-                raise TrainingError(
-                    f"svdpp: the error is {total} in epoch {epoch + 1}", hint="Lower the learning rate."
-                )
-        self.learned = Learned.of(data, edges, mean, biases, factors)
+            self.errors.append(rated.error(total, self.name, epoch))
+        self.learned = Learned.of(data, rated.edges, mean, biases, factors)
 
     def fold_in(self, data: UserItemData) -> SvdppPredictor:
         """Answer about later data without training: a user who came later from the items rated so far."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
 from engine.models.friends import friends_of, told_of
 from engine.models.svdpp.learned import Learned
+from engine.models.svdpp.ratings import RatedLists
 from engine.models.trustsvd.config import TrustsvdSettings
 from engine.models.trustsvd.kernels import descend
 from engine.models.trustsvd.learned import TrustLearned, read, write
@@ -52,39 +52,27 @@ class TrustsvdPredictor:
         Raises:
             TrainingError: there are no ratings, or the factors grew out of bounds.
         """
-        edges = data.known()
-        if not len(edges) or edges.rating is None:
-            raise TrainingError("trustsvd: there is no rating to learn from")
-        how = self.settings.model
-        user = data.users.order.ranks(edges.user).astype(np.int64)
-        item = data.items.order.ranks(edges.item).astype(np.int64)
-        order = np.lexsort((edges.rating, item, user))
-        user, item, rating = user[order], item[order], edges.rating[order].astype(np.float64)
-        indptr = np.searchsorted(user, np.arange(data.num_users + 1))
-        friends = friends_of(data)
+        rated, how, friends = RatedLists.of(data, self.name), self.settings.model, friends_of(data)
         friend = friends.indices.astype(np.int64)
-        raters, followers = np.bincount(item, minlength=data.num_items), np.bincount(friend, minlength=data.num_users)
-        known = (np.diff(indptr) > 0) | (friends.degrees() > 0)
+        raters = np.bincount(rated.item, minlength=data.num_items)
+        followers = np.bincount(friend, minlength=data.num_users)
+        known = (np.diff(rated.indptr) > 0) | (friends.degrees() > 0)
         rng = np.random.default_rng(data.seed)
         own, other, implicit, trusted = (
             rng.normal(0, 0.1, (len(has), how.dim)) * has[:, None]
             for has in (known, raters > 0, raters > 0, followers > 0)
         )
-        biases = [np.zeros(data.num_users), np.zeros(data.num_items)]
-        mean, self.errors = float(rating.mean()), []
+        biases, shares = [np.zeros(data.num_users), np.zeros(data.num_items)], (_shares(raters), _shares(followers))
+        mean, self.errors = float(rated.rating.mean()), []
         for epoch in range(how.epochs):
-            shuffled = np.lexsort((rng.random(len(user)), user))
+            shuffled = np.lexsort((rng.random(len(rated.user)), rated.user))
             users = rng.permutation(data.num_users)
             total = descend(
-                indptr, item, rating, friends.indptr, friend, users, shuffled, _shares(raters), _shares(followers), mean,
-                biases[0], biases[1], own, other, implicit, trusted, how.learning_rate, how.regularisation, how.trust,
+                rated.indptr, rated.item, rated.rating, friends.indptr, friend, users, shuffled, shares[0], shares[1],
+                mean, biases[0], biases[1], own, other, implicit, trusted, how.learning_rate, how.regularisation, how.trust,
             )  # fmt: skip
-            self.errors.append(float(np.sqrt(total / len(rating))))
-            if not np.isfinite(total):
-                raise TrainingError(
-                    f"trustsvd: the error is {total} in epoch {epoch + 1}", hint="Lower the learning rate."
-                )
-        ratings = Learned.of(data, edges, mean, biases, [own, other, implicit])
+            self.errors.append(rated.error(total, self.name, epoch))
+        ratings = Learned.of(data, rated.edges, mean, biases, [own, other, implicit])
         row = data.users.order.ranks(np.arange(data.num_users))
         self.learned = TrustLearned.of(data, ratings, own[row], trusted[row])
 
