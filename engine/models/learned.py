@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 
 if TYPE_CHECKING:
     from engine.models.user_item import UserItemData
@@ -57,16 +58,11 @@ def load_learned(folder: Path, kind: str) -> Learned:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != kind or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a {kind} of format {FORMAT}")
-    try:
+    with reading_model(folder, kind, FORMAT):
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         ids = {name: tuple(some) for name, some in facts["ids"].items()}
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in facts["arrays"]}
         return Learned(dict(facts["settings"]), ids, arrays, dict(facts["figures"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
 
 
 class LearnedMethod:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
 from engine.models.dgsr.config import DgsrSettings
 from engine.models.dgsr.model import Dgsr
+from engine.models.folders import reading_model
 from engine.training.checkpoint import read_tensors, write_tensors
 from engine.types import FloatArray
 
@@ -64,10 +64,7 @@ def load_model(folder: Path) -> Trained:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "dgsr" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a DGSR of format {FORMAT}")
-    try:
+    with reading_model(folder, "dgsr", FORMAT, "a DGSR"):
         settings = DgsrSettings.from_json(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
         told = json.loads((folder / NODES).read_text(encoding="utf-8"))
         users, items = tuple(told["users"]), tuple(told["items"])
@@ -76,5 +73,3 @@ def load_model(folder: Path) -> Trained:
         taught = np.zeros(len(users), np.bool_)
         taught[told["taught"]] = True
         return Trained(model.eval(), settings, users, items, taught, np.array(told["share"], np.float32))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error

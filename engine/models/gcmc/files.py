@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 from engine.models.gcmc.config import GcmcSettings
 from engine.models.gcmc.fields import SideFields
 from engine.models.gcmc.model import Gcmc, Sizes
@@ -68,10 +68,7 @@ def load_model(folder: Path) -> Trained:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "gcmc" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a GC-MC of format {FORMAT}")
-    try:
+    with reading_model(folder, "gcmc", FORMAT, "a GC-MC"):
         facts = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         nodes = json.loads((folder / NODES).read_text(encoding="utf-8"))
         settings = GcmcSettings.from_json(facts["settings"])
@@ -82,7 +79,5 @@ def load_model(folder: Path) -> Trained:
         model.load_state_dict(read_tensors(folder / WEIGHTS))
         taught = np.zeros(sum(sizes.nodes), dtype=np.bool_)
         taught[nodes["taught"]] = True
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
     fields = None if read is None else SideFields.load(folder)
     return Trained(model.eval(), settings, fields, levels, ids, taught)

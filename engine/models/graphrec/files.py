@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.model import Graphrec, Sizes
 from engine.training.checkpoint import read_tensors, write_tensors
@@ -53,10 +53,7 @@ def load_model(folder: Path) -> Trained:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "graphrec" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a GraphRec of format {FORMAT}")
-    try:
+    with reading_model(folder, "graphrec", FORMAT, "a GraphRec"):
         facts = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         nodes = json.loads((folder / NODES).read_text(encoding="utf-8"))
         settings = GraphrecSettings.from_json(facts["settings"])
@@ -64,6 +61,4 @@ def load_model(folder: Path) -> Trained:
         sizes = Sizes(len(ids[0]), len(ids[1]), len(levels))
         model = Graphrec(settings.network, sizes, settings.training.dropout)
         model.load_state_dict(read_tensors(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
     return Trained(model.eval(), settings, levels, ids)

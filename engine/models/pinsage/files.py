@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from engine.errors import CorruptFileError, EngineError
 from engine.features.encoder import FeatureEncoder
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 from engine.models.pinsage.config import PinSageSettings
 from engine.models.pinsage.model import PinSage
 from engine.training.checkpoint import read_tensors, write_tensors
@@ -36,19 +36,12 @@ def load_model(folder: Path) -> tuple[PinSage, FeatureEncoder, PinSageSettings]:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "pinsage" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a PinSage of format {FORMAT}")
-    encoder = FeatureEncoder.load(folder)
-    try:
+    with reading_model(folder, "pinsage", FORMAT, "a PinSage"):
+        encoder = FeatureEncoder.load(folder)
         stored = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         settings = PinSageSettings.from_json(stored["settings"])
         model = PinSage(
             settings.network, vocabulary=len(encoder.tokens), dense=encoder.dense_width, items=stored["items"]
         )
         model.load_state_dict(read_tensors(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
-    except EngineError:
-        raise
     return model.eval(), encoder, settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.model import Sasrec
 from engine.training.checkpoint import read_tensors, write_tensors
@@ -55,14 +55,9 @@ def load_model(folder: Path) -> Trained:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "sasrec" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a SASRec of format {FORMAT}")
-    try:
+    with reading_model(folder, "sasrec", FORMAT, "a SASRec"):
         settings = SasrecSettings.from_json(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
         told = json.loads((folder / ITEMS).read_text(encoding="utf-8"))
         model = Sasrec(settings.network, len(told["ids"]))
         model.load_state_dict(read_tensors(folder / WEIGHTS))
         return Trained(model.eval(), settings, tuple(told["ids"]), np.array(told["share"], np.float32))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
 from engine.graph.snapshot_columns import NodeTable
+from engine.models.folders import reading_model
 from engine.models.svdpp.config import SvdppSettings
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import FloatArray, IndexArray
@@ -133,10 +133,7 @@ def read(folder: Path) -> tuple[Learned, SvdppSettings]:
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "svdpp" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not an SVD++ of format {FORMAT}")
-    try:
+    with reading_model(folder, "svdpp", FORMAT, "an SVD++"):
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         settings = SvdppSettings.from_json(facts["settings"])
         with np.load(folder / ARRAYS, allow_pickle=False) as stored:
@@ -152,8 +149,6 @@ def read(folder: Path) -> tuple[Learned, SvdppSettings]:
             taught=(user_taught, item_taught),
             pooled=pooled,
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
     return learned, settings
 
 

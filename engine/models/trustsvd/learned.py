@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
-from engine.files import atomic_folder, open_folder
+from engine.files import atomic_folder
+from engine.models.folders import reading_model
 from engine.models.friends import friends_of, rests_on
 from engine.models.svdpp.config import SvdppSettings
 from engine.models.svdpp.learned import Learned
@@ -101,15 +101,10 @@ def read(folder: Path, data: UserItemData) -> tuple[TrustLearned, TrustsvdSettin
     Raises:
         CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
     """
-    manifest = open_folder(folder, what="model")
-    if manifest.get("kind") != "trustsvd" or manifest.get("format") != FORMAT:
-        raise CorruptFileError(f"model {folder}: not a TrustSVD of format {FORMAT}")
-    ratings, _ = read_svdpp(folder / RATINGS)
-    try:
+    with reading_model(folder, "trustsvd", FORMAT, "a TrustSVD"):
+        ratings, _ = read_svdpp(folder / RATINGS)
         settings = TrustsvdSettings.from_json(json.loads((folder / SETTINGS).read_text("utf-8")))
         with np.load(folder / SOCIAL, allow_pickle=False) as stored:
             own, trusted = stored["own"], stored["trusted"]
         nobody = np.zeros(len(own), dtype=str)
         return TrustLearned(ratings, own, trusted, np.zeros_like(own), nobody).on(data), settings
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
