@@ -81,6 +81,7 @@ _LIGHTGCN_SPACE: Space = {
     "temperature": Range(0.05, 0.3, log=True),
     "user_weight": Range(0, 1),
 }
+_DIFFNET_SPACE: Space = {**_LIGHTGCN_SPACE, "layers": Range(1, 3, whole=True)}
 _MF_SPACE: Space = {
     "dim": Range(8, 256, log=True, whole=True),
     "epochs": Range(20, 150, log=True, whole=True),
@@ -171,6 +172,14 @@ _COLLABORATIVE = (
         _RANKING,
         "lightgcn.scorer:LightGcnScorer",
         _LIGHTGCN_SPACE,
+        kept=True,
+    ),
+    _method(
+        "diffnet",
+        "DiffNet++: interests along the user-item graph, and the influence of whom a user follows",
+        _RANKING,
+        "diffnet.scorer:DiffnetScorer",
+        _DIFFNET_SPACE,
         kept=True,
     ),
 )

@@ -53,8 +53,8 @@ class VectorAnswers:
         return np.asarray(scores, dtype=np.float32)
 
 
-class VectorMethod(LearnedMethod):
-    """A `LearnedMethod` that answers by vectors."""
+class AnswersByVectors:
+    """A method whose answers are `VectorAnswers`."""
 
     _answers: VectorAnswers
 
@@ -71,3 +71,7 @@ class VectorMethod(LearnedMethod):
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`; -inf for a user or an item that nothing is known of."""
         return self._answers.score(users)
+
+
+class VectorMethod(AnswersByVectors, LearnedMethod):
+    """A `LearnedMethod` that answers by vectors."""

@@ -243,14 +243,15 @@ class UserRecommender:
         """What to answer, by which method, and why by that one."""
         if taken is not None and len(have):
             return self._folded_in(user, taken, have, scope, count)
+        vectors = self.user_vectors
+        if row >= 0 and vectors is not None and vectors[row].any():
+            query = Query((user,), np.array([-1], np.int32), np.ones(1, np.float32), vectors[row : row + 1])
+            others = None if len(have) else f"{user!r} has no items yet: answered from whom they follow"
+            return NearestMethod(self.view).search(query, scope, count), self.about.name, others
         if row < 0 or not len(have):
             rows = rows_in(self.view, scope)
             found = ranked(rows, self._popularity[rows], count, self.view.items.order)
             return found, "popularity", f"nothing is known of what {user!r} takes up: these are popular"
-        vectors = self.user_vectors
-        if vectors is not None and vectors[row].any():
-            query = Query((user,), np.array([-1], np.int32), np.ones(1, np.float32), vectors[row : row + 1])
-            return NearestMethod(self.view).search(query, scope, count), self.about.name, None
         scored, of_many = self._scored(self.method, row, have, scope, count)
         reason = f"the best of the {CANDIDATES:,} items most taken up by alike users" if of_many else None
         return scored, self.about.name, reason

@@ -222,6 +222,7 @@ def test_a_model_that_cannot_take_in_what_came_keeps_serving(engine: Engine):
         ("als", {}),
         ("bpr", {}),
         ("lightgcn", {}),
+        ("diffnet", {}),
         ("markov", {}),
         ("session-knn", {}),
         ("sasrec", {}),
@@ -245,6 +246,23 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     made = engine.refresh_models()
     now = engine.recommend("late", 4)
     assert (now.generation, now.method) == (made[model].id, model)
+
+
+def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
+    engine.add_follows([{"user_id": f"user-{u}", "followed_id": f"user-{(u + 2) % 40}"} for u in range(40)])
+    built = engine.build("diffnet", {"epochs": 20, "loss": "bpr", "neighbours": 5})
+    assert built.metrics["ann_recall"] >= engine.settings.gate.ann_recall
+    engine.add_users([{"user_id": "late"}])
+    assert engine.recommend("late", 4).method == "popularity"
+    engine.add_follows([{"user_id": "late", "followed_id": one} for one in ("user-1", "user-3", "late")])
+    made = engine.refresh_models()
+    answer = engine.recommend("late", 4)
+    assert (answer.method, answer.generation, len(answer)) == ("diffnet", made["diffnet"].id, 4)
+    assert "answered from whom they follow" in str(answer.reason)
+    engine.remove_users(["user-1", "user-3"])
+    engine.refresh_models()
+    assert engine.recommend("late", 4).method == "popularity"
+    assert engine.recommend("user-39", 4).method == "diffnet"
 
 
 @pytest.mark.parametrize("model", ["svdpp", "trustsvd", "graphrec"])

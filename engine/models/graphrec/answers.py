@@ -16,10 +16,11 @@ from torch import Tensor
 
 from engine.errors import InputError
 from engine.graph.snapshot_columns import NodeTable
+from engine.models.attention.lists import Ints, Lists
 from engine.models.friends import rests_on
 from engine.models.graphrec.files import Trained
 from engine.models.graphrec.model import Graphrec
-from engine.models.graphrec.neighbours import Ints, Lists, SocialGraph, Start
+from engine.models.graphrec.neighbours import SocialGraph, Start
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 

@@ -4,44 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.models.attention.lists import Ints, Lists
+from engine.models.attention.node import Attention
+from engine.models.attention.segments import SLOPE
 from engine.models.graphrec.config import GraphrecConfig
-from engine.models.graphrec.neighbours import Ints, Lists
-from engine.models.graphrec.segments import attend
 
 
 def bent(value: Tensor) -> Tensor:
-    """The nonlinearity: relu with a slope of .1 below 0. Seven plain ones in a row die at the first steps."""
-    return nn.functional.leaky_relu(value, 0.1)
+    """The nonlinearity: relu with a small slope below 0. Seven plain ones in a row die at the first steps."""
+    return nn.functional.leaky_relu(value, SLOPE)
 
 
 class Pooling(nn.Module):
-    """relu(W sum_a alpha_a x_a + b), alpha the softmax of w^T relu(W1 [x_a || own] + b1) (equations 4 to 6).
-
-    The layer over two joined vectors is the sum of a layer over each, so `own` goes through it once a list.
-    """
+    """relu(W sum_a alpha_a x_a + b), alpha by attention (equations 4 to 6)."""
 
     def __init__(self, dim: int, attention: bool) -> None:
         super().__init__()
-        self.attention = attention
-        if attention:
-            self.of_value, self.of_own = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
-            self.score = nn.Linear(dim, 1, bias=False)
+        self.attention = Attention(dim, attention)
         self.out = nn.Linear(dim, dim)
-
-    def logits(self, value: Tensor, own: Tensor, lists: Lists) -> Tensor:
-        """float `[E]`, what the softmax of each list is taken of."""
-        if not self.attention:
-            return value.new_zeros(len(value))
-        both = self.of_value(value) + self.of_own(own).index_select(0, torch.from_numpy(lists.owner))
-        scored: Tensor = self.score(bent(both)).squeeze(1)
-        return scored
 
     def forward(self, value: Tensor, own: Tensor, lists: Lists) -> Tensor:
         """float `[S, D]` from values `[E, D]` and the vectors `[S, D]` of whom the lists belong to."""
-        pooled: Tensor = bent(self.out(attend(self.logits(value, own, lists), value, lists.indptr)))
+        each = Lists(lists.indptr, np.arange(len(value)))
+        pooled: Tensor = bent(self.out(self.attention(own, value, each)))
         return pooled
 
 

@@ -11,56 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.models.attention.lists import Ints, Lists, Mask, rows_of
 from engine.models.friends import friends_of
 from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.graphrec.config import GraphrecConfig
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import CSR
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """Packed lists.
-
-    Attributes:
-        indptr: int64 `[S + 1]`.
-        at: int64 `[E]`, what is in them.
-    """
-
-    indptr: Ints
-    at: Ints
-
-    @property
-    def owner(self) -> Ints:
-        """int64 `[E]`, the list that each entry is in."""
-        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
-
-    def only(self, kept: Mask) -> Lists:
-        """Without some entries."""
-        count = np.concatenate([[0], np.cumsum(kept)])
-        return Lists(count[self.indptr], self.at[kept])
-
-    def capped(self, most: int, rng: np.random.Generator) -> Lists:
-        """At most so many of each list, drawn where there are more; in the order they were in."""
-        size = np.diff(self.indptr)
-        if not len(size) or size.max() <= most:
-            return self
-        order = np.lexsort((rng.random(len(self.at)), self.owner))
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order)) - np.repeat(self.indptr[:-1], size)
-        return self.only(place < most)
-
-
-def rows_of(csr_indptr: Ints, entries: Ints | None, rows: Ints) -> Lists:
-    """Some rows of a CSR; `entries` None for the positions themselves."""
-    size = csr_indptr[rows + 1] - csr_indptr[rows]
-    indptr = np.concatenate([[0], np.cumsum(size)])
-    at = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - csr_indptr[rows], size)
-    return Lists(indptr, at if entries is None else entries[at])
-
 
 TURNS = 10
 """How often biases of users and items take turns; they hardly move after that."""

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.models.attention.lists import Ints, Lists
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.model import Graphrec
-from engine.models.graphrec.neighbours import Ints, Lists, SocialGraph
+from engine.models.graphrec.neighbours import SocialGraph
 
 
 @dataclass(frozen=True, slots=True)

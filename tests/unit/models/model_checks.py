@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError, TrainingError
 from engine.graph.snapshot_columns import IdColumn, NodeTable, field_column, node_table
+from engine.graph.snapshot_csr import relation
 from engine.models.user_item import RatingPredictor, UserItemData, UserItemEdges
 from engine.training.loop import Task
 
@@ -106,6 +108,12 @@ def renumbered(data: UserItemData, seed: int = 0) -> UserItemData:
     shuffled = data.train.only(rng.permutation(len(data.train)))
     edges = UserItemEdges(rows[0][shuffled.user], rows[1][shuffled.item], shuffled.rating, shuffled.time)
     return UserItemData(edges, tables[0], tables[1], levels=data.levels, seed=data.seed)
+
+
+def following(data: UserItemData, *follows: tuple[int, int]) -> UserItemData:
+    """The data where users follow users, by number."""
+    source, target = (data.users.index_of([f"u{pair[end]}" for pair in follows]) for end in (0, 1))
+    return replace(data, follows=relation(data.num_users, data.num_users, source, target).forward)
 
 
 class RatingChecks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,11 +12,11 @@ import torch
 
 from engine.errors import ConfigError, CorruptFileError, InputError
 from engine.graph.snapshot_csr import relation
+from engine.models.attention.lists import Lists
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.model import Graphrec, Sizes
-from engine.models.graphrec.neighbours import Lists, SocialGraph
+from engine.models.graphrec.neighbours import SocialGraph
 from engine.models.graphrec.predictor import GraphrecPredictor
-from engine.models.graphrec.segments import attend
 from engine.models.graphrec.task import GraphrecTask
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
@@ -26,6 +25,7 @@ from tests.unit.models.model_checks import (
     SavedChecks,
     TaskChecks,
     every_pair,
+    following,
     later,
     pairs,
     ratings_of,
@@ -47,12 +47,6 @@ SMALL: dict[str, Any] = {
 
 def small(**more: Any) -> GraphrecPredictor:
     return GraphrecPredictor.from_settings({**SMALL, **more})
-
-
-def following(data: UserItemData, *follows: tuple[int, int]) -> UserItemData:
-    """The data where users follow users, by number."""
-    source, target = (data.users.index_of([f"u{pair[end]}" for pair in follows]) for end in (0, 1))
-    return replace(data, follows=relation(data.num_users, data.num_users, source, target).forward)
 
 
 def task_of(data: UserItemData, **settings: Any) -> GraphrecTask:
@@ -105,25 +99,6 @@ class TestWithBiases(GraphrecChecks):
 
 class TestWithoutFriendsOrAttention(GraphrecChecks):
     settings: ClassVar = {"social": False, "attention": False}
-
-
-def test_attention_over_packed_lists_and_its_gradients_are_those_of_a_loop():
-    torch.manual_seed(1)
-    indptr = np.array([0, 3, 3, 4, 9])
-    logit, value = torch.randn(9, requires_grad=True), torch.randn(9, 5, requires_grad=True)
-    toward = torch.randn(4, 5)
-    found = attend(logit * 3, value, indptr)
-    (found * toward).sum().backward()
-    ours = [found.detach(), logit.grad, value.grad]
-    logit.grad = value.grad = None
-    rows = [
-        ((logit[first:stop] * 3).softmax(0)[:, None] * value[first:stop]).sum(0)
-        for first, stop in itertools.pairwise(indptr)
-    ]
-    plain = torch.stack(rows)
-    (plain * toward).sum().backward()
-    for one, other in zip(ours, [plain.detach(), logit.grad, value.grad], strict=True):
-        torch.testing.assert_close(one, other)
 
 
 def test_what_is_asked_for_is_never_read_even_where_a_pair_has_two_ratings():

@@ -14,18 +14,21 @@ from engine.models.friends import friends_of
 from engine.models.trustsvd.predictor import TrustsvdPredictor
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
-from tests.unit.models.model_checks import RatingChecks, SavedChecks, every_pair, later, pairs, ratings_of, tiny
+from tests.unit.models.model_checks import (
+    RatingChecks,
+    SavedChecks,
+    every_pair,
+    following,
+    later,
+    pairs,
+    ratings_of,
+    tiny,
+)
 
 
 def small(**more: float) -> TrustsvdPredictor:
     settings = {"dim": 8, "epochs": 200, "learning_rate": 0.03, "regularisation": 0.02, "trust": 0.5, **more}
     return TrustsvdPredictor.from_settings(settings)
-
-
-def following(data: UserItemData, *follows: tuple[int, int]) -> UserItemData:
-    """The data where users follow users, by number."""
-    source, target = (data.users.index_of([f"u{pair[end]}" for pair in follows]) for end in (0, 1))
-    return replace(data, follows=relation(data.num_users, data.num_users, source, target).forward)
 
 
 class TestTrustsvd(RatingChecks, SavedChecks):

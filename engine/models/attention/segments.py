@@ -1,0 +1,180 @@
+"""Softmax-weighted sums over packed lists of rows of a table, and their gradients. Knows no model.
+
+Lists stand one after the other, as the rows of a CSR do, and their entries point into the table: nothing is copied out of it
+for each entry, and what is added up for a list stays where it is until the list is over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.compiled import compiled_sums
+from engine.models.attention.lists import Ints, Lists
+from engine.types import FloatArray
+
+SLOPE = 0.1
+"""Of the nonlinearity below 0."""
+
+
+def attend(logit: Tensor, table: Tensor, lists: Lists) -> Tensor:
+    """For each list the sum of its rows, weighed by the softmax of its logits; 0 for an empty list.
+
+    Args:
+        logit: float `[E]`.
+        table: float `[N, D]`, what the lists' entries are rows of.
+
+    Returns:
+        float `[S, D]`.
+    """
+    out: Tensor = _Attend.apply(logit, table, lists)  # type: ignore[no-untyped-call]
+    return out
+
+
+def pair_logits(own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tensor:
+    """For each entry score . relu(own + other), with a slope of `SLOPE` below 0.
+
+    Args:
+        own: float `[S, D]`, by list.
+        other: float `[N, D]`, what the lists' entries are rows of.
+        score: float `[D]`.
+
+    Returns:
+        float `[E]`.
+    """
+    out: Tensor = _PairLogits.apply(own, other, score, lists)  # type: ignore[no-untyped-call]
+    return out
+
+
+def softmax_of(logit: FloatArray, lists: Lists) -> FloatArray:
+    """The weights that `attend` gives the entries, float32 `[E]`."""
+    return _weights(logit, lists.indptr)
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logit: Tensor, table: Tensor, lists: Lists) -> Tensor:
+        weight = _weights(_array(logit), lists.indptr)
+        out = _sums(weight, _array(table), lists.indptr, lists.at)
+        ctx.save_for_backward(table)
+        ctx.weight, ctx.out, ctx.lists = weight, out, lists
+        return torch.from_numpy(out)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        (table,) = ctx.saved_tensors
+        lists = ctx.lists
+        found = _attend_back(ctx.weight, _array(table), ctx.out, _array(grads[0]), lists.indptr, lists.at)
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1]), None
+
+
+class _PairLogits(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tensor:
+        ctx.save_for_backward(own, other, score)
+        ctx.lists = lists
+        return torch.from_numpy(_logits(_array(own), _array(other), _array(score), lists.indptr, lists.at))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        lists = ctx.lists
+        own, other, score = (_array(one) for one in ctx.saved_tensors)
+        found = _logits_back(own, other, score, _array(grads[0]), lists.indptr, lists.at)
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1]), torch.from_numpy(found[2]), None
+
+
+@compiled_sums
+def _weights(logit: FloatArray, indptr: Ints) -> FloatArray:
+    weight = np.empty(len(logit), np.float32)
+    for one in range(len(indptr) - 1):
+        first, stop = indptr[one], indptr[one + 1]
+        if first == stop:
+            continue
+        highest = logit[first]
+        for at in range(first + 1, stop):
+            highest = max(highest, logit[at])
+        total = np.float32(0)
+        for at in range(first, stop):
+            weight[at] = np.exp(logit[at] - highest)
+            total += weight[at]
+        for at in range(first, stop):
+            weight[at] /= total
+    return weight
+
+
+@compiled_sums
+def _sums(weight: FloatArray, table: FloatArray, indptr: Ints, row: Ints) -> FloatArray:
+    width = table.shape[1]
+    out = np.zeros((len(indptr) - 1, width), np.float32)
+    for one in range(len(out)):
+        total = out[one]
+        for at in range(indptr[one], indptr[one + 1]):
+            share, value = weight[at], table[row[at]]
+            for column in range(width):
+                total[column] += share * value[column]
+    return out
+
+
+@compiled_sums
+def _attend_back(
+    weight: FloatArray, table: FloatArray, out: FloatArray, grad: FloatArray, indptr: Ints, row: Ints
+) -> tuple[FloatArray, FloatArray]:
+    for_logit, for_table = np.empty_like(weight), np.zeros_like(table)
+    width = table.shape[1]
+    for one in range(len(indptr) - 1):
+        toward = grad[one]
+        middle = np.float32(0)
+        for column in range(width):
+            middle += toward[column] * out[one, column]
+        for at in range(indptr[one], indptr[one + 1]):
+            share, value, back = weight[at], table[row[at]], for_table[row[at]]
+            dot = np.float32(0)
+            for column in range(width):
+                dot += toward[column] * value[column]
+                back[column] += share * toward[column]
+            for_logit[at] = share * (dot - middle)
+    return for_logit, for_table
+
+
+@compiled_sums
+def _logits(own: FloatArray, other: FloatArray, score: FloatArray, indptr: Ints, row: Ints) -> FloatArray:
+    logit = np.empty(len(row), np.float32)
+    slope, width = np.float32(SLOPE), len(score)
+    for one in range(len(own)):
+        mine = own[one]
+        for at in range(indptr[one], indptr[one + 1]):
+            its = other[row[at]]
+            total = np.float32(0)
+            for column in range(width):
+                value = mine[column] + its[column]
+                total += score[column] * max(value, slope * value)
+            logit[at] = total
+    return logit
+
+
+@compiled_sums
+def _logits_back(
+    own: FloatArray, other: FloatArray, score: FloatArray, grad: FloatArray, indptr: Ints, row: Ints
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    for_own, for_other, for_score = np.zeros_like(own), np.zeros_like(other), np.zeros_like(score)
+    slope, whole, width = np.float32(SLOPE), np.float32(1), len(score)
+    for one in range(len(own)):
+        mine, to_mine = own[one], for_own[one]
+        for at in range(indptr[one], indptr[one + 1]):
+            its, to_its, toward = other[row[at]], for_other[row[at]], grad[at]
+            for column in range(width):
+                value = mine[column] + its[column]
+                bend = whole if value > 0 else slope
+                for_score[column] += toward * bend * value
+                push = toward * bend * score[column]
+                to_mine[column] += push
+                to_its[column] += push
+    return for_own, for_other, for_score
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    found: FloatArray = tensor.detach().contiguous().numpy()
+    return found

@@ -1,0 +1,1 @@
+"""DiffNet++: interests spread between users and items, and influence between users, each by attention."""

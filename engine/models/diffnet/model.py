@@ -1,0 +1,157 @@
+"""The network: first vectors of users and items, and layers of diffusion. Knows tensors, no data and no loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.attention.lists import Ints, Lists
+from engine.models.attention.node import Attention
+from engine.models.attention.segments import SLOPE
+from engine.models.diffnet.config import DiffnetConfig
+from engine.models.diffnet.graph import Block, Nodes, Reading
+from engine.models.gcmc.model import SparseRows
+from engine.models.gcmc.sparse import matmul
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors of some users and items: float `[users, d]` and `[items, d]`."""
+
+    users: Tensor
+    items: Tensor
+
+    def of(self, nodes: Nodes) -> Vectors:
+        """Those of some of them."""
+        return Vectors(_taken(self.users, nodes.users), _taken(self.items, nodes.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the parameters' shapes depend on.
+
+    Attributes:
+        users, items: how many have a vector of their own.
+        features: width of the users' fields, of the items'.
+    """
+
+    users: int
+    items: int
+    features: tuple[int, int] = (0, 0)
+
+
+class Between(nn.Module):
+    """gamma_1 p + gamma_2 q, gamma the softmax of w^T relu(W [own || part] + b) over the two parts.
+
+    A part without neighbours takes no share.
+    """
+
+    def __init__(self, dim: int, weighs: bool) -> None:
+        super().__init__()
+        self.weighs = weighs
+        if weighs:
+            self.of_own, self.of_part = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim)
+            self.score = nn.Linear(dim, 1, bias=False)
+
+    def forward(self, own: Tensor, parts: tuple[Tensor, Tensor], lists: tuple[Lists, Lists]) -> Tensor:
+        """float `[S, D]` from the users, the two parts, all `[S, D]`, and what they were pooled from."""
+        there = torch.stack([torch.from_numpy(np.diff(each.indptr) > 0) for each in lists], dim=1)
+        logits = torch.zeros(there.shape)
+        if self.weighs:
+            mine = self.of_own(own)
+            logits = torch.cat([self.score(F.leaky_relu(mine + self.of_part(part), SLOPE)) for part in parts], dim=1)
+        share = torch.where(there, logits, logits.detach() - 1e9).softmax(dim=1)
+        return share[:, :1] * parts[0] + share[:, 1:] * parts[1]
+
+
+class Diffusion(nn.Module):
+    """One layer.
+
+    Users: u' = u + gamma_1 sum_b alpha_ub b + gamma_2 sum_i beta_ui v_i over friends b and items i;
+    items: v' = v + sum_a eta_ia u_a over the users who have them.
+    """
+
+    def __init__(self, config: DiffnetConfig) -> None:
+        super().__init__()
+        self.adoption = Attention(config.dim, config.attention)
+        self.interest = Attention(config.dim, config.attention)
+        self.social = config.social
+        if config.social:
+            self.influence = Attention(config.dim, config.attention)
+            self.between = Between(config.dim, config.graph_attention)
+
+    def forward(self, before: Vectors, block: Block) -> Vectors:
+        """The next vectors of the block's nodes."""
+        own = before.of(block.nodes)
+        items = own.items + self.adoption(own.items, before.users, block.adopters)
+        gained = self.interest(own.users, before.items, block.interests)
+        if self.social:
+            friends = self.influence(own.users, before.users, block.friends)
+            gained = self.between(own.users, (friends, gained), (block.friends, block.interests))
+        return Vectors(own.users + gained, items)
+
+
+class Diffnet(nn.Module):
+    """First vectors, u_0 = p + W x with the fields x where they are read, and the layers (Wu et al., TKDE'20, section 4)."""
+
+    def __init__(self, config: DiffnetConfig, sizes: Sizes) -> None:
+        super().__init__()
+        self.config, self.sizes = config, sizes
+        self.users, self.items = (
+            nn.Parameter(torch.randn(count, config.dim) * 0.1) for count in (sizes.users, sizes.items)
+        )
+        self.fields = nn.ParameterList(
+            nn.Parameter(torch.randn(width, config.dim) * 0.1) for width in (sizes.features if config.features else ())
+        )
+        self.layers = nn.ModuleList(Diffusion(config) for _ in range(config.layers))
+
+    def of_fields(self, columns: tuple[SparseRows, SparseRows]) -> Vectors:
+        """W x of some users and items."""
+        users, items = (
+            matmul(rows.pattern, rows.weight, weight) for rows, weight in zip(columns, self.fields, strict=True)
+        )
+        return Vectors(users, items)
+
+    def start(self, columns: tuple[SparseRows, SparseRows] | None) -> Vectors:
+        """The first vectors of all users and items that have one of their own."""
+        if columns is None:
+            return Vectors(self.users, self.items)
+        fields = self.of_fields(columns)
+        return Vectors(self.users + fields.users, self.items + fields.items)
+
+    def layer(self, number: int, before: Vectors, block: Block) -> Vectors:
+        """The vectors of a block's nodes after the layer with this number, counted from 0.
+
+        Args:
+            before: the vectors that all layers before it end with, of all nodes that the block reads.
+        """
+        found: Vectors = self.layers[number](before, block)
+        return found
+
+    def forward(self, start: Vectors, reading: Reading) -> Vectors:
+        """The vectors of all layers side by side, `[asked, (layers + 1) dim]`: their inner product is the score.
+
+        Args:
+            start: of all nodes.
+        """
+        now = start.of(reading.start)
+        found = [now.of(reading.asked[0])]
+        for number, (block, asked) in enumerate(zip(reading.blocks, reading.asked[1:], strict=True)):
+            now = self.layer(number, now, block)
+            found.append(now.of(asked))
+        return beside(found)
+
+
+def beside(states: list[Vectors]) -> Vectors:
+    """Vectors of one set of nodes, side by side."""
+    return Vectors(torch.cat([one.users for one in states], dim=1), torch.cat([one.items for one in states], dim=1))
+
+
+def _taken(table: Tensor, rows: Ints) -> Tensor:
+    if len(rows) == len(table):  # all of them, as rows ascend
+        return table
+    return table.index_select(0, torch.from_numpy(rows))
