@@ -22,6 +22,7 @@ GROUPS = (
     "forget",
     "inspect",
     "query",
+    "recommend_all",
     "evaluate",
     "tune",
     "demo",

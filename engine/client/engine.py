@@ -126,6 +126,7 @@ class Engine:
     new_item = questions.new_item
     user_clusters = questions.user_clusters
     recommend = user_models.recommend
+    recommend_all = user_models.recommend_all
     predict = user_models.predict
     similar_users = user_models.similar_users
     published_models = user_models.published_models

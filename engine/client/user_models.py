@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from engine.registry import Generation
     from engine.serving.filters import Where
     from engine.serving.results import AlikeUsers, Answer, Prediction
+    from engine.serving.user_lists import UserLists
 
 
 def recommend(
@@ -39,6 +40,31 @@ def recommend(
         InputError: k or the filter is wrong.
     """
     return engine.opened.user_model(model).recommender().recommend(user, k, corpus=corpus, where=where, exclude=exclude)
+
+
+def recommend_all(engine: Engine, k: int = 10, *, model: str | None = None, corpus: str | None = None) -> UserLists:
+    """Items for every user at once, as a nightly job writes them down; what each has already is left out.
+
+    Only users of whom the generation knows something are there; `recommend` answers the others one by one.
+
+    Args:
+        k: items a user, fewer where there are no more.
+        model, corpus: see `recommend`.
+
+    Returns:
+        Iterate over it for batches of Arrow rows (user_id, rank from 1, item_id, score); `users` int32 are the row numbers
+        of the users who are answered, and the metadata of `schema` says from which generation and watermark.
+
+    Raises:
+        NotReadyError: no such model is published.
+        UnknownNameError: a model or corpus that is not there.
+        InputError: k is wrong, or the model only predicts ratings.
+    """
+    from engine.serving.user_lists import UserLists
+
+    asked = engine.opened.user_model(model, "ranking").recommender()
+    chosen = asked.view.corpus_or_only(engine.settings.graph.mapping.items.default_corpus) if corpus is None else corpus
+    return UserLists(asked, k, chosen, engine.settings.threads)
 
 
 def predict(engine: Engine, user: str, item: str, *, model: str | None = None) -> Prediction:

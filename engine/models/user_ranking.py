@@ -142,7 +142,7 @@ def rank_parts(
             scores = np.array(given, dtype=np.float32, order="C", copy=True)
             _stand_block(scores, asked, found[name], start)
             if depth and number == 0:
-                top_items(scores, first[start : start + len(some)])
+                first_items(scores, first[start : start + len(some)])
         if advance is not None:
             advance(len(some))
     return found, first
@@ -263,7 +263,7 @@ def _stand_many(scores: FloatArray, items: IndexArray, better: NDArray[np.int64]
 
 
 @compiled
-def top_items(scores: FloatArray, into: IndexArray) -> None:
+def first_items(scores: FloatArray, into: IndexArray) -> None:
     """The items with the highest scores of each row, best first, ties by row number.
 
     Args:

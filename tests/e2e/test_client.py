@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +25,7 @@ from engine.errors import (
 from engine.graph.connection import Graph
 from engine.registry import TrainingState
 from engine.settings import Settings
+from tests.e2e.command import cli
 
 pytestmark = pytest.mark.graph
 QUICK = {"epochs": 2, "dim": 32, "hidden": 32, "batch_size": 512, "negatives": 128, "num_walks": 50}
@@ -43,17 +43,6 @@ def engine(settings: Settings, graph: Graph):
     del graph  # it empties the database
     with Engine(settings) as opened:
         yield opened
-
-
-def cli(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "ENGINE_HOME": str(settings.home),
-        "ENGINE_GRAPH_URI": str(settings.graph.uri),
-        "ENGINE_GRAPH_PASSWORD": settings.graph.password.get_secret_value(),
-    }
-    command = [sys.executable, "-m", "engine", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_an_empty_graph_and_an_unbuilt_engine_say_what_to_do(engine: Engine):

@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from engine import Engine
@@ -14,6 +17,7 @@ from engine.datasets.folder_write import write_dataset
 from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.settings import Settings
+from tests.e2e.command import cli
 
 pytestmark = pytest.mark.graph
 QUICK = {"epochs": 60, "dropout": 0.2}
@@ -246,6 +250,41 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     made = engine.refresh_models()
     now = engine.recommend("late", 4)
     assert (now.generation, now.method) == (made[model].id, model)
+
+
+@pytest.mark.parametrize("model", ["als", "lightgcn", "item-knn"])
+def test_everybody_at_once_gets_what_each_alone_does(engine: Engine, model: str):
+    engine.build(model)
+    lists = engine.recommend_all(5, model=model)
+    table = pa.Table.from_batches(list(lists), lists.schema)
+    assert len(lists.users) == 40  # user-40 has nothing
+    assert set(table["user_id"].to_pylist()) == {f"user-{u}" for u in range(40)}
+    told = json.loads(table.schema.metadata[b"engine"])
+    assert (told["model"], told["corpus"]) == (model, "organic")
+    for user in ("user-0", "user-17", "user-39"):
+        rows = table.filter(pc.equal(table["user_id"], user))
+        alone = engine.recommend(user, 5, model=model)
+        assert told["generation"] == alone.generation
+        assert rows["rank"].to_pylist() == [1, 2, 3, 4, 5]
+        np.testing.assert_allclose(rows["score"], [item.score for item in alone], rtol=1e-4, atol=1e-5)
+        assert set(rows["item_id"].to_pylist()) == set(alone.ids)
+
+
+def test_everybodys_items_go_into_one_file(engine: Engine, settings: Settings, tmp_path: Path):
+    engine.build("item-knn")
+    engine.build("svdpp", {"epochs": 2})
+    written = cli(settings, "recommend-all", str(tmp_path / "all.parquet"), "-k", "30", "--model", "item-knn")
+    assert written.returncode == 0, written.stderr
+    table = pq.read_table(tmp_path / "all.parquet")
+    assert f"{len(table)} rows for 40 users" in " ".join(written.stdout.replace(",", "").split())
+    have = engine.cypher("inspect/user_history", user_id="user-3", limit=100)
+    mine = table.filter(pc.equal(table["user_id"], "user-3"))["item_id"].to_pylist()
+    assert mine
+    assert not {row["item_id"] for row in have} & set(mine)
+    refused = cli(settings, "recommend-all", str(tmp_path / "no.parquet"), "--model", "svdpp")
+    assert refused.returncode != 0
+    assert "predicts ratings" in refused.stderr
+    assert not (tmp_path / "no.parquet").exists()
 
 
 def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):

@@ -14,7 +14,7 @@ from engine.errors import TrainingError
 from engine.models import user_ranking
 from engine.models.ranking import Standing, standing
 from engine.models.user_metrics import METRICS, user_figures
-from engine.models.user_ranking import Asked, Lists, Ranked, rank_users, top_items
+from engine.models.user_ranking import Asked, Lists, Ranked, first_items, rank_users
 
 
 def lists(*rows: list[int]) -> Lists:
@@ -123,7 +123,7 @@ def test_lists_hold_the_best_of_a_row_and_blocks_of_any_size_agree(monkeypatch: 
     random = np.random.default_rng(3)
     scores = random.integers(0, 40, (30, 200)).astype(np.float32)
     first = np.full((30, 12), -1, np.int32)
-    top_items(scores, first)
+    first_items(scores, first)
     assert first.tolist() == np.argsort(-scores, axis=1, kind="stable")[:, :12].tolist()
     answers = lists(*([u, u + 7] for u in range(30)))
     whole = rank(scores, answers, depth=12)
