@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from engine.registry import Generation
+    from engine.refresh.report import Refreshed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Epsilon = Annotated[
@@ -52,10 +53,14 @@ def refresh(
 ) -> None:
     """Read what changed in the graph, embed what that alters, and let the result serve. The same model stays."""
     from engine.client import Engine
+    from engine.errors import InputError
 
     with Engine() as engine:
         if models:
-            _tell_models(engine.refresh_models(cause="command line"), as_json)
+            if epsilon:
+                raise InputError("models about users and items are refreshed exactly: leave --epsilon out")
+            ask_all = engine.rehearse_models if dry_run else engine.refresh_models
+            _tell_models(ask_all(max_nodes=max_nodes, budget_s=budget_seconds), as_json)
             return
         ask = engine.rehearse_refresh if dry_run else engine.refresh
         told = ask(epsilon=epsilon, max_nodes=max_nodes, budget_s=budget_seconds)
@@ -68,12 +73,11 @@ def refresh(
             raise typer.Exit(1)
 
 
-def _tell_models(made: Mapping[str, Generation], as_json: bool) -> None:
+def _tell_models(made: Mapping[str, Refreshed], as_json: bool) -> None:
     if as_json:
-        told = {name: {"generation": one.id, "watermark": one.watermark} for name, one in made.items()}
-        print(json.dumps(told))
+        print(json.dumps({name: asdict(one) for name, one in made.items()}, default=str))
         return
     for name, one in made.items():
-        print(f"{name}: {one.id} serves, watermark {one.watermark}")
+        print(f"{name}: {one}")
     if not made:
         print("every published model is up to date")

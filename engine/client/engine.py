@@ -107,6 +107,7 @@ class Engine:
     refresh = refreshing.refresh
     refresh_models = refreshing.refresh_models
     rehearse_refresh = refreshing.rehearse_refresh
+    rehearse_models = refreshing.rehearse_models
     verify = refreshing.verify
 
     # Indexes

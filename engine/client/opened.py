@@ -153,6 +153,11 @@ class Opened:
             self._user_models[slot] = Live(self.registry, self._user_recommender_of, slot)
         return self._user_models[slot]
 
+    @property
+    def model_views(self) -> dict[str, View]:
+        """What is open of the models about users and items, by slot."""
+        return {slot: view for slot, live in self._user_models.items() if (view := live.view) is not None}
+
     def _only(self, answers: str) -> str:
         from engine.models.user_methods import USER_METHODS
         from engine.registry import LIVE

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.client.following import follow_flip
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
+    from engine.refresh.model_refresh import ModelRefresh
     from engine.refresh.report import Refreshed
     from engine.refresh.verify import Verified
-    from engine.registry import Generation
     from engine.serving.view import View
-
-_WAIT_S = 2.0
-"""A refresh of what serves may be under way."""
 
 
 def refresh(
@@ -58,43 +54,39 @@ def refresh(
     return told
 
 
-def refresh_models(engine: Engine, *, cause: str = "asked for") -> Mapping[str, Generation]:
+def refresh_models(
+    engine: Engine, *, max_nodes: int | None = None, budget_s: float | None = None, cause: str = "asked for"
+) -> Mapping[str, Refreshed]:
     """Bring the published models about users and items up to the graph as it is now, without training. Recorded as a run.
 
+    What a model that answers by vectors gives equals embedding every user and item again by what it learned.
+
+    Args:
+        max_nodes: embed at most so many users and items again for each model, and put off the rest; new ones always are.
+        budget_s: the same by seconds.
+
     Returns:
-        The new generations by model; a model that has seen all is left as it is.
+        What was published, by model; one that has seen all is left as it is.
 
     Raises:
-        LeaseHeldError: another process refreshes.
+        LeaseHeldError: another process refreshes models.
         EngineError: a model cannot take in what came; the others are up to date.
     """
-    from engine.errors import EngineError
-    from engine.refresh.user_model import advance_user_model
-    from engine.registry import REFRESHING, Job, Outcome
+    from engine.embedding.kept import Limits
 
-    made: dict[str, Generation] = {}
-    failures: list[EngineError] = []
-    with (
-        engine.registry.leases.hold(REFRESHING, wait_s=_WAIT_S) as held,
-        engine.registry.runs.record(Job.MODELS, cause, token=held.token) as told,
-    ):
-        published = engine.published_models()
-        as_of = datetime.now(UTC)
-        snapshot = engine.snapshot() if published else None
-        for name, before in published.items():
-            if snapshot is None or snapshot.watermark <= before.watermark:
-                continue
-            try:
-                made[name] = advance_user_model(engine.registry, snapshot, as_of, engine.settings, before, held.lease)
-            except EngineError as error:
-                failures.append(error)
-        told.counts = {"models": len(made), "failed": len(failures)}
-        if not made and not failures:
-            told.outcome = Outcome.NOTHING
+    try:
+        return _models(engine).refresh(Limits(0.0, max_nodes, budget_s), cause=cause)
+    finally:
         engine.opened.look_again()
-        if failures:
-            raise failures[0]
-    return made
+
+
+def rehearse_models(
+    engine: Engine, *, max_nodes: int | None = None, budget_s: float | None = None
+) -> Mapping[str, Refreshed]:
+    """Do what `refresh_models` does, publish nothing and leave nothing behind."""
+    from engine.embedding.kept import Limits
+
+    return _models(engine).rehearse(Limits(0.0, max_nodes, budget_s))
 
 
 def rehearse_refresh(
@@ -127,3 +119,9 @@ def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:
 def _open(engine: Engine) -> View | None:
     """What questions are answered from, where there was one already: making all that answers need takes longer."""
     return None if engine.opened.live.answering is None else engine.view()
+
+
+def _models(engine: Engine) -> ModelRefresh:
+    from engine.refresh.model_refresh import ModelRefresh
+
+    return ModelRefresh(engine.registry, engine.graph, engine.settings, engine.opened.model_views)

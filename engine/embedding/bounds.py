@@ -61,6 +61,10 @@ class Certificate:
         skipped = int(np.count_nonzero(account))
         return Certificate(float(account.max()), skipped) if skipped else Certificate()
 
+    def to_json(self) -> dict[str, float] | None:
+        """As a generation has it; None where all is exact."""
+        return {"largest_error": self.largest, "skipped": self.skipped} if self.skipped else None
+
 
 def chord(delta: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far apart x / |x| and y / |y| can be where |x - y| <= delta and |x| >= length.

@@ -41,6 +41,13 @@ class Places:
         column[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         return Places(rows, column)
 
+    def take(self, learned: FloatArray, rows: IndexArray) -> FloatArray:
+        """Values of the learned nodes as values of some rows, float32 `[R, ...]`; zeros for those of nothing learned."""
+        column = self.column[rows]
+        out = np.zeros((len(rows), *learned.shape[1:]), dtype=np.float32)
+        out[column >= 0] = learned[column[column >= 0]]
+        return out
+
     def spread(self, learned: FloatArray, missing: float) -> FloatArray:
         """Values of the learned nodes as values of all rows.
 
@@ -95,11 +102,16 @@ def learned_edges(data: UserItemData, user_ids: tuple[str, ...], item_ids: tuple
 
 def held(data: UserItemData, items: Places) -> csr_array:
     """float32 `[users, C]`: 1 where a user has a learned item, rows those of the data, columns in order."""
-    seen = data.seen(data.known()).tocoo()
-    column = items.column[seen.coords[1]]
+    return by_learned(data.seen(data.known()), items)
+
+
+def by_learned(lists: csr_array, others: Places) -> csr_array:
+    """Some lists `[R, N]` with the learned nodes for columns, `[R, C]`; entries of others are left out."""
+    found = lists.tocoo()
+    column = others.column[found.coords[1]]
     kept = column >= 0
-    shape = (data.num_users, len(items.rows))
-    matrix = csr_array((np.ones(int(kept.sum()), np.float32), (seen.coords[0][kept], column[kept])), shape=shape)
+    shape = (lists.shape[0], len(others.rows))
+    matrix = csr_array((found.data[kept], (found.coords[0][kept], column[kept])), shape=shape)
     matrix.sort_indices()
     return matrix
 

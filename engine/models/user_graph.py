@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import EmptyGraphError
 from engine.graph.snapshot import NO_TIME, NodeTable, Snapshot
 from engine.graph.snapshot_columns import with_row
-from engine.graph.snapshot_csr import edge_rows
+from engine.graph.snapshot_csr import Relation, edge_rows
 from engine.models.user_item import UserItemData, UserItemEdges, joined
 from engine.types import CSR, FloatArray, IndexArray
 
@@ -20,11 +20,31 @@ def has_users(snapshot: Snapshot) -> bool:
     return bool(snapshot.relations.interactions.num_edges)
 
 
-def takers(snapshot: Snapshot) -> tuple[NodeTable, CSR]:
-    """Who has items, and a CSR from them to the items: users by their interactions, or contexts by their saves."""
+def taker_relation(snapshot: Snapshot) -> tuple[NodeTable, Relation]:
+    """Who has items, and what joins them to the items: users by their interactions, or contexts by their saves."""
     if has_users(snapshot):
-        return snapshot.users, snapshot.relations.interactions.forward
-    return snapshot.contexts, snapshot.relations.saves.forward
+        return snapshot.users, snapshot.relations.interactions
+    return snapshot.contexts, snapshot.relations.saves
+
+
+def learnable(snapshot: Snapshot) -> tuple[NodeTable, Relation]:
+    """The same, where there is anything to learn from.
+
+    Raises:
+        EmptyGraphError: there are neither interactions nor saves.
+    """
+    nodes, relation = taker_relation(snapshot)
+    if not relation.num_edges:
+        raise EmptyGraphError(
+            "the graph has neither interactions nor saves", hint="Load a data set with `engine ingest DIR`."
+        )
+    return nodes, relation
+
+
+def takers(snapshot: Snapshot) -> tuple[NodeTable, CSR]:
+    """Who has items, and a CSR from them to the items."""
+    nodes, relation = taker_relation(snapshot)
+    return nodes, relation.forward
 
 
 def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None) -> UserItemData:
@@ -33,11 +53,8 @@ def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None
     Raises:
         EmptyGraphError: there are neither interactions nor saves.
     """
-    nodes, forward = takers(snapshot)
-    if not forward.num_edges:
-        raise EmptyGraphError(
-            "the graph has neither interactions nor saves", hint="Load a data set with `engine ingest DIR`."
-        )
+    nodes, relation = learnable(snapshot)
+    forward = relation.forward
     rating = forward.value
     levels: tuple[float, ...] = ()
     if rating is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from engine.models.row_embedder import Joined, RowEmbedder
     from engine.models.user_item import UserItemData
 
 Answers = Literal["ranking", "rating"]
@@ -59,6 +60,8 @@ class UserMethod:
         load: `load(folder, data)` reads what the method's `save` wrote (see `engine.models.user_item.Kept`), to answer about
             some data: that of training, or later data, whose new users and items are folded in. None where the method has
             nothing to keep: it is fitted anew, which takes no longer than reading.
+        embedder: `embedder(folder, joined)` reads the same, to compute the vectors of some users and items. None where the
+            method answers by no vectors.
     """
 
     name: str
@@ -69,6 +72,7 @@ class UserMethod:
     family: str = ""
     space: Space = field(default_factory=dict)
     load: Callable[[Path, UserItemData], Any] | None = None
+    embedder: Callable[[Path, Joined], RowEmbedder] | None = None
 
     def configuration(self, sections: Mapping[str, Settings]) -> dict[str, Any]:
         """The settings in force: the family's section, then what the method is about, then its own section."""
@@ -88,6 +92,11 @@ def made(kind: str) -> Callable[[Settings], Any]:
 def read(kind: str) -> Callable[[Path, UserItemData], Any]:
     """The `load` of such a class."""
     return lambda folder, data: _class(kind).load(folder, data)
+
+
+def embedding(kind: str) -> Callable[[Path, Joined], RowEmbedder]:
+    """The `embedder` of such a class."""
+    return lambda folder, joined: _class(kind).embedder(folder, joined)  # type: ignore[no-any-return]
 
 
 def _class(kind: str) -> Any:

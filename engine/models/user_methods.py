@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import UnknownNameError
-from engine.models.user_method import Answers, OneOf, Range, Settings, Space, UserMethod, made, read
+from engine.models.user_method import Answers, OneOf, Range, Settings, Space, UserMethod, embedding, made, read
 
 _GCMC_SPACE: Space = {
     "epochs": Range(100, 3000, log=True, whole=True),
@@ -99,11 +99,15 @@ def _method(
     space: Space | None = None,
     *,
     kept: bool = False,
+    vectors: bool = False,
     settings: Settings | None = None,
     family: str = "",
 ) -> UserMethod:
-    """A method that is a class of `engine.models`, named as "module:Class"; `kept` where it can be written down and read."""
-    return UserMethod(name, about, answers, made(kind), settings, family, space or {}, read(kind) if kept else None)
+    """A method that is a class of `engine.models`, named as "module:Class"; `kept` where it can be written down and read,
+    `vectors` where it answers by vectors, and can."""
+    load = read(kind) if kept or vectors else None
+    embedder = embedding(kind) if vectors else None
+    return UserMethod(name, about, answers, made(kind), settings, family, space or {}, load, embedder)
 
 
 _BASELINES = (
@@ -156,7 +160,7 @@ _COLLABORATIVE = (
         _RANKING,
         "factors.als:AlsScorer",
         _ALS_SPACE,
-        kept=True,
+        vectors=True,
     ),
     _method(
         "bpr",
@@ -164,7 +168,7 @@ _COLLABORATIVE = (
         _RANKING,
         "factors.bpr:BprScorer",
         _BPR_SPACE,
-        kept=True,
+        vectors=True,
     ),
     _method(
         "lightgcn",
@@ -172,7 +176,7 @@ _COLLABORATIVE = (
         _RANKING,
         "lightgcn.scorer:LightGcnScorer",
         _LIGHTGCN_SPACE,
-        kept=True,
+        vectors=True,
     ),
     _method(
         "diffnet",
@@ -180,7 +184,7 @@ _COLLABORATIVE = (
         _RANKING,
         "diffnet.scorer:DiffnetScorer",
         _DIFFNET_SPACE,
-        kept=True,
+        vectors=True,
     ),
 )
 _SEQUENTIAL = (

@@ -1,56 +1,43 @@
-"""Scores that are inner products of what was learned of users and items. Knows no training."""
+"""Scores that are inner products of vectors of users and items. Knows no training."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.models.learned import LearnedMethod
-from engine.models.taught import Places
+from engine.errors import CorruptFileError
+from engine.models.learned import Learned, LearnedMethod, load_learned
+from engine.models.row_embedder import Joined, RowEmbedder, embed_all
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VectorAnswers:
     """Vectors under the row numbers of some data; see `engine.models.user_item.VectorScorer`.
 
     Attributes:
         users: float32 `[users, d]`, zeros for a user nothing is known of.
         items: float32 `[items, d]`, zeros for an item nothing is known of.
-        known_users, known_items: bool.
     """
 
     users: FloatArray
     items: FloatArray
-    known_users: NDArray[np.bool_]
-    known_items: NDArray[np.bool_]
-
-    @staticmethod
-    def of(
-        data: UserItemData,
-        known_users: NDArray[np.bool_],
-        users: FloatArray,
-        item_ids: tuple[str, ...],
-        item_vectors: FloatArray,
-    ) -> VectorAnswers:
-        """Find the learned items in some data.
-
-        Args:
-            users: float32 `[users, d]`, by row.
-            item_vectors: float32 `[C, d]`, in the order of the ids.
-        """
-        items = Places.of(item_ids, data.items)
-        return VectorAnswers(users, items.spread(item_vectors, 0), known_users, items.column >= 0)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, items]`; -inf for a user or an item that nothing is known of."""
         scores = self.users[users] @ self.items.T
-        scores[:, ~self.known_items] = -np.inf
-        scores[~self.known_users[users]] = -np.inf
+        scores[:, ~self._known_items] = -np.inf
+        scores[~self.users[users].any(axis=1)] = -np.inf
         return np.asarray(scores, dtype=np.float32)
+
+    @functools.cached_property
+    def _known_items(self) -> NDArray[np.bool_]:
+        return np.asarray(self.items.any(axis=1))
 
 
 class AnswersByVectors:
@@ -75,3 +62,26 @@ class AnswersByVectors:
 
 class VectorMethod(AnswersByVectors, LearnedMethod):
     """A `LearnedMethod` that answers by vectors."""
+
+    @classmethod
+    def embedder(cls, folder: Path, joined: Joined) -> RowEmbedder:
+        """Read what `save` wrote, to compute some rows.
+
+        Raises:
+            CorruptFileError: see `load`.
+        """
+        learned = load_learned(folder, cls.name)
+        try:
+            return cls._embedder(learned, joined)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
+
+    @classmethod
+    def _embedder(cls, learned: Learned, joined: Joined) -> RowEmbedder:
+        """What was learned, before some users and items."""
+        raise NotImplementedError
+
+    def _look_at(self, data: UserItemData) -> None:
+        joined = Joined.in_data(data)
+        vectors = embed_all(self._embedder(self._learned, joined), joined)[-1]
+        self._answers = VectorAnswers(vectors["users"], vectors["items"])

@@ -21,7 +21,8 @@ from engine.graph.snapshot import NodeTable, Snapshot
 from engine.index.hnsw import HnswConfig
 from engine.index.layered import HNSW, LayeredIndex
 from engine.refresh.build import facts_of, failing
-from engine.refresh.gate import GateConfig, advanced_index, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, advanced_index, asking, check_vectors, checked_index
+from engine.refresh.state import Patch
 from engine.registry import Generation, Registry
 from engine.registry.leases import Lease
 from engine.serving import layout
@@ -36,13 +37,15 @@ class Delta:
     Attributes:
         snapshot: with a folder of its own, of the parent's lineage: no row has moved, and new ones are at the end.
         as_of: the graph was read at this time or later.
-        rows: int32 `[C]`, increasing: the item rows whose vectors differ. Every new row is among them.
+        rows: int32 `[C]`, increasing: the item rows whose vectors differ. Every new row is among them. Nothing where the
+            parent has no vectors.
         vectors: float32 `[C, d]`; those of dead rows do not matter.
         write_state: fills the new generation's `layout.STATE` folder, which is there and empty; files that are linked
             from the parent's are not summed again. None where there is no state to keep.
         certificate: see `Generation`.
         metrics: what was measured before; the parent's other figures are kept.
         rebuilt: corpus number -> an index over the new vectors that takes the place of the parent's, built beside.
+        users: the users whose vectors differ, new ones among them, where the parent has vectors of users.
     """
 
     snapshot: Snapshot
@@ -53,6 +56,20 @@ class Delta:
     certificate: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     rebuilt: Mapping[int, LayeredIndex] = field(default_factory=dict)
+    users: UserRows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRows:
+    """Vectors of users that differ from the parent's.
+
+    Attributes:
+        count: how many users there are.
+        patch: rows and their vectors.
+    """
+
+    count: int
+    patch: Patch
 
 
 def write_delta(
@@ -89,7 +106,10 @@ def write_delta(
     snapshot = delta.snapshot
     assert snapshot.path is not None
     check_lineage(parent.items, snapshot.items)
-    check_vectors(delta.vectors, snapshot.items.alive, delta.rows)
+    if parent.has_vectors:
+        check_vectors(delta.vectors, snapshot.items.alive, delta.rows)
+    if delta.users is not None and not np.isfinite(delta.users.patch.values).all():
+        raise TrainingError("the gate: the vector of a user is not finite")
     before = registry.generations.get(parent.origin.generation)
     generation = registry.generations.begin(
         kind="delta",
@@ -102,6 +122,7 @@ def write_delta(
         model=before.model,
         seed=before.seed,
         training=before.training,
+        slot=before.slot,
     )
     with failing(registry, generation):
         metrics = {**before.metrics, **delta.metrics, **_write(generation, parent, delta, index, gate)}
@@ -128,25 +149,38 @@ def check_lineage(before: NodeTable, items: NodeTable) -> None:
 
 def _write(generation: Generation, parent: View, delta: Delta, config: HnswConfig, gate: GateConfig) -> dict[str, Any]:
     items = delta.snapshot.items
-    facts = facts_of(generation, items.corpora, {name: parent.facts[name] for name in ("default_method", "config")})
-    with atomic_folder(generation.path, facts, parents=[parent.folder]) as folder:
-        rows = _patch_vectors(folder, parent, delta)
+    kept = {name: parent.facts[name] for name in ("default_method", "config", "vectors") if name in parent.facts}
+    metrics: dict[str, Any] = {"items": items.num_alive}
+    with atomic_folder(generation.path, facts_of(generation, items.corpora, kept), parents=[parent.folder]) as folder:
         _patch_keys(folder, parent, items)
-        vectors = open_array(folder, layout.VECTORS)
-        made = [_made_index(parent, delta, number, vectors, rows, config, gate) for number in range(len(items.corpora))]
-        if (found := sum(len(one.index) for one in made)) != items.num_alive:
-            raise TrainingError(f"the gate: {items.num_alive:,} items but {found:,} in the indexes")
-        for number, one in enumerate(made):
-            one.index.save(layout.index_folder(folder, number), one.graph)
+        if parent.has_vectors:
+            metrics |= _write_vectors(folder, parent, delta, config, gate)
         for name in (layout.MODEL, layout.BLEND):
             if (parent.folder / name).is_dir():
                 link_folder(parent.folder / name, folder / name)
         if delta.write_state is not None:
             (folder / layout.STATE).mkdir()
             delta.write_state(folder / layout.STATE)
+    return metrics
+
+
+def _write_vectors(folder: Path, parent: View, delta: Delta, config: HnswConfig, gate: GateConfig) -> dict[str, Any]:
+    items = delta.snapshot.items
+    rows = _patch_vectors(folder, parent, delta)
+    vectors, queries = open_array(folder, layout.VECTORS), None
+    if delta.users is not None:
+        changed = delta.users.patch
+        patch_from(parent.folder, layout.USER_VECTORS, folder, delta.users.count, changed.rows, changed.values)
+        queries = asking(open_array(folder, layout.USER_VECTORS))
+    made = [
+        _made_index(parent, delta, number, vectors, rows, config, gate, queries) for number in range(len(items.corpora))
+    ]
+    if (found := sum(len(one.index) for one in made)) != items.num_alive:
+        raise TrainingError(f"the gate: {items.num_alive:,} items but {found:,} in the indexes")
+    for number, one in enumerate(made):
+        one.index.save(layout.index_folder(folder, number), one.graph)
     return {
         "ann_recall": min((one.recall for one in made), default=1.0),
-        "items": items.num_alive,
         "changed": len(rows),
         "beside_index": sum(len(one.index.layers.segment) for one in made),
         "hidden_in_index": sum(len(one.index.layers.hidden) for one in made),
@@ -170,15 +204,16 @@ def _made_index(
     rows: IndexArray,
     config: HnswConfig,
     gate: GateConfig,
+    queries: FloatArray | None,
 ) -> _Made:
     items = delta.snapshot.items
     corpus, live = items.corpora[number], items.corpus == number
     before = delta.rebuilt.get(number, parent.indexes.get(number))
     if before is None:
         own = np.flatnonzero(live)
-        graph, recall = checked_index(vectors[own], own, config, gate, corpus=corpus)
+        graph, recall = checked_index(vectors[own], own, config, gate, corpus=corpus, queries=queries)
         return _Made(LayeredIndex.of(graph, vectors), recall, None)
-    index, recall = advanced_index(before, vectors, live, rows, gate, corpus=corpus)
+    index, recall = advanced_index(before, vectors, live, rows, gate, corpus=corpus, queries=queries)
     shared = number in parent.indexes and index.hnsw is parent.indexes[number].hnsw
     return _Made(index, recall, layout.index_folder(parent.folder, number) / HNSW if shared else None)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.errors import InputError, LeaseHeldError
 from engine.files import MANIFEST
-from engine.registry import BUILDING, REFRESHING, Generation, GenerationState, Registry
+from engine.registry import BUILDING, REFRESHING, REFRESHING_MODELS, Generation, GenerationState, Registry
 from engine.serving.operations import Collection
 from engine.settings import GenerationSettings
 
@@ -42,6 +42,7 @@ def collect_garbage(registry: Registry, home: Path, keep: GenerationSettings) ->
     try:
         with (
             registry.leases.hold(BUILDING, wait_s=_WAIT_S),
+            registry.leases.hold(REFRESHING_MODELS, wait_s=_WAIT_S),
             registry.leases.hold(REFRESHING, wait_s=_WAIT_S),
         ):
             abandoned = give_up(registry)

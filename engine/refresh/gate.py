@@ -146,15 +146,17 @@ def advanced_index(
     gate: GateConfig,
     *,
     corpus: str,
+    queries: FloatArray | None = None,
 ) -> tuple[LayeredIndex, float]:
     """Carry an index over to changed vectors so that it meets the gate: by scoring more candidates, and built anew where
     that is not enough or it has grown far past its limits.
 
     Args:
         vectors: float32 `[N, d]`; `live`: bool `[N]`, the rows of the corpus; `changed`: the rows with other vectors.
+        queries: see `checked_index`.
 
     Returns:
-        The index and its ann_recall on queries half of which are changed rows.
+        The index and its ann_recall, on vectors half of which are changed rows where no queries are given.
 
     Raises:
         TrainingError: see `checked_index`.
@@ -165,18 +167,26 @@ def advanced_index(
         return index, 1.0
     moved = np.asarray(changed, np.int64)[live[changed]]
     half = max(1, min(gate.queries, _DELTA_QUERIES) // 2)
-    queries = vectors[np.concatenate([_evenly(rows, half), _evenly(moved, half)])]
-    reached = sampled_recall(index, vectors, rows, queries, gate.k)
+    if queries is None:
+        asked = vectors[np.concatenate([_evenly(rows, half), _evenly(moved, half)])]
+    else:
+        asked = queries[_evenly(np.arange(len(queries)), 2 * half)]
+    reached = sampled_recall(index, vectors, rows, asked, gate.k)
     most = BREADTH_FACTOR * URGENT_FACTOR * index.hnsw.config.ef
     while reached < gate.ann_recall and 2 * index.breadth <= most:
         index = index.with_breadth(2 * index.breadth)
-        reached = sampled_recall(index, vectors, rows, queries, gate.k)
+        reached = sampled_recall(index, vectors, rows, asked, gate.k)
     why = why_compact(index, URGENT_FACTOR)
     if reached >= gate.ann_recall and why is None:
         return index, reached
     log.warning("corpus %r: building its index anew: %s", corpus, why or f"ann_recall fell to {reached:.3f}")
-    built, reached = checked_index(vectors[rows], rows, index.hnsw.config, gate, corpus=corpus)
+    built, reached = checked_index(vectors[rows], rows, index.hnsw.config, gate, corpus=corpus, queries=queries)
     return LayeredIndex.of(built, vectors), reached
+
+
+def asking(users: FloatArray) -> FloatArray:
+    """The vectors of the users who have one: what the index of a model about users is asked with."""
+    return users[users.any(axis=1)]
 
 
 def _evenly(rows: NDArray[Any], count: int) -> LabelArray:

@@ -4,7 +4,7 @@ A refresh would not do: a delta shares files with its parents, and an index keep
 serves embeds the graph as it is now from nothing, that generation serves, and every older one goes with its snapshot: nothing
 can be rolled back to a time before a receipt. Then all files are searched for the id, its key and its vector.
 
-Runs under the leases of builds and refreshes. A process that dies here leaves the receipts open, and the next run goes on.
+Runs under the leases of builds and of all refreshes. A process that dies here leaves the receipts open, and the next run goes on.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from engine.registry import (
     BUILDING,
     LIVE,
     REFRESHING,
+    REFRESHING_MODELS,
     Generation,
     GenerationState,
     Lease,
@@ -78,6 +79,7 @@ def close_receipts(
         return ()
     with (
         registry.leases.hold(BUILDING, wait_s=WAIT_S),
+        registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S),
         registry.leases.hold(REFRESHING, wait_s=WAIT_S) as held,
     ):
         purge = _Purge(registry, graph, settings, opened, dict(ids or {}))
@@ -134,7 +136,7 @@ class _Purge:
     def replace(self, lease: Lease) -> None:
         """Let a generation serve that never held it."""
         serving = self.registry.generations.serving()
-        if serving is None or self._root(serving).watermark >= self.rev:
+        if serving is None or list(self._line(serving))[-1].watermark >= self.rev:
             return
         with scratch(self.settings.home) as work:
             now = datetime.now(UTC)
@@ -247,15 +249,17 @@ class _Purge:
 
     def _may_hold(self, generation: Generation) -> bool:
         """Whether what was forgotten may be in a generation's files: a delta shares those of all before it."""
+        line = list(self._line(generation))
         if generation.slot == LIVE:
-            return self._root(generation).watermark < self.rev
-        return generation.watermark < self.rev and self._holds(generation.snapshot_path)
+            return line[-1].watermark < self.rev
+        return any(one.watermark < self.rev and self._holds(one.snapshot_path) for one in line)
 
-    def _root(self, generation: Generation) -> Generation:
-        """The full generation whose files a delta goes back to."""
+    def _line(self, generation: Generation) -> Iterator[Generation]:
+        """A generation and those whose files, or whose model, it goes back to."""
+        yield generation
         while generation.parent is not None:
             generation = self.registry.generations.get(generation.parent)
-        return generation
+            yield generation
 
     def _snapshots(self) -> Iterator[Path]:
         yield from folders_in(self.settings.home / "snapshots", "[!.]*")

@@ -1,8 +1,10 @@
 """A refresh: read what changed, apply it, embed what that alters, and let the result serve in its parent's place.
 
 ```
-lease -> read the changes -> apply them to the snapshot -> walk and embed again -> write the delta -> gate -> publish
+lease -> read the changes -> apply them to the snapshot -> embed again -> write the delta -> gate -> publish
 ```
+
+Related items (`item_subject`) and models about users and items (`user_subject`) are refreshed in the same steps.
 
 Nothing that serves is touched before the last step, and that is one transaction. A process that dies before it leaves the
 parent serving, and the next refresh begins again from the parent's watermark, so that no change is lost or counted twice;
@@ -18,21 +20,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.embedding.bounds import Certificate
 from engine.embedding.kept import EXACT, Limits
-from engine.errors import ChangesGoneError, CorruptFileError
+from engine.errors import ChangesGoneError
 from engine.files import read_manifest
 from engine.graph.changes import Changes, collect_changes
 from engine.graph.connection import Graph
 from engine.graph.mapping import mapping_digest
 from engine.graph.snapshot_apply import Applied, apply_changes
-from engine.refresh.advance import Advanced, Network, advance, relation_of
-from engine.refresh.anew import build_anew
-from engine.refresh.delta import Delta, write_delta
+from engine.refresh.delta import write_delta
+from engine.refresh.item_subject import ItemSubject
 from engine.refresh.leftovers import clear_dead, snapshot_name
-from engine.refresh.model import INDEX, gate_of, load_network, scratch
+from engine.refresh.model import INDEX, gate_of, scratch
 from engine.refresh.report import Refreshed, sizes
-from engine.refresh.state import State
+from engine.refresh.subject import Advanced, Subject
 from engine.registry import REFRESHING, Job, Lease, Outcome, Recorder, Registry
 from engine.serving.live import serving_view
 from engine.serving.view import View
@@ -71,10 +71,10 @@ def refresh(
         registry.leases.hold(REFRESHING) as held,
         registry.runs.record(Job.REFRESH, cause, token=held.token) as told,
     ):
-        clear_dead(registry, settings.home)
+        clear_dead(registry, settings.home, REFRESHING)
         on_step("the lease is held")
-        work = _Work(registry, graph, settings, limits, told, on_step, serving_view(registry, view))
-        done = work.publish(held.lease)
+        subject = ItemSubject(registry, graph, settings, serving_view(registry, view))
+        done = Work(registry, graph, settings, limits, told, on_step, subject).publish(held.lease)
     return replace(done, timings=dict(told.timings))
 
 
@@ -88,15 +88,15 @@ def rehearse(
     """
     with registry.leases.hold(REFRESHING):
         told = Recorder(0)
-        work = _Work(registry, graph, settings, limits, told, log.info, serving_view(registry, view))
+        subject = ItemSubject(registry, graph, settings, serving_view(registry, view))
         with scratch(settings.home) as folder:
-            done = work.rehearse(folder)
+            done = Work(registry, graph, settings, limits, told, log.info, subject).rehearse(folder)
     return replace(done, timings=dict(told.timings))
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """One refresh under way."""
+class Work:
+    """One refresh under way; who makes one holds the lease."""
 
     registry: Registry
     graph: Graph
@@ -104,7 +104,12 @@ class _Work:
     limits: Limits
     told: Recorder
     on_step: OnStep
-    view: View
+    subject: Subject
+
+    @property
+    def view(self) -> View:
+        """What serves."""
+        return self.subject.view
 
     def publish(self, lease: Lease) -> Refreshed:
         """Refresh and publish."""
@@ -116,25 +121,18 @@ class _Work:
         if self._nothing(changes):
             self.told.outcome = Outcome.NOTHING
             return done
-        target = self.settings.home / "snapshots" / snapshot_name(changes.until, lease.token)
+        slot = self.registry.generations.get(self.view.origin.generation).slot
+        target = self.settings.home / "snapshots" / snapshot_name(changes.until, lease.token, slot)
         try:
-            applied, advanced = self._compute(changes, target)
+            applied, advanced = self._compute(changes, target, as_of)
             if advanced is None:
                 shutil.rmtree(target, ignore_errors=True)
                 return self._anew(lease, as_of)
             with self.told.timed("publish"):
-                delta = Delta(
-                    snapshot=applied.snapshot,
-                    as_of=as_of,
-                    rows=advanced.rows,
-                    vectors=advanced.vectors,
-                    write_state=advanced.write,
-                    certificate=_certificate(advanced),
-                )
                 made = write_delta(
                     self.registry,
                     self.view,
-                    delta,
+                    advanced.delta,
                     self.settings.home / "generations",
                     index=replace(INDEX, threads=self.settings.threads),
                     gate=gate_of(self.settings),
@@ -161,14 +159,16 @@ class _Work:
         done = self._begun(changes)
         if self._nothing(changes):
             return done
-        applied, advanced = self._compute(changes, folder / "snapshot")
+        applied, advanced = self._compute(changes, folder / "snapshot", datetime.now(UTC))
         return done if advanced is None else self._told(done, applied, advanced)
 
     def _changes(self) -> Changes | None:
         """What changed; None where only the whole graph can tell."""
         snapshot, mapping = self.view.snapshot, self.settings.graph.mapping
         assert snapshot.path is not None
-        if not self._keeps():
+        why_not = self.subject.keeps()
+        if why_not is not None:
+            log.warning("%s", why_not)
             return None
         if read_manifest(snapshot.path, what="snapshot").get("mapping") != mapping_digest(mapping):
             log.info("the mapping of the graph is another one than %s was built with", self.view.origin.generation)
@@ -181,18 +181,6 @@ class _Work:
                 return None
         self.on_step(f"{len(changes):,} changes are read")
         return changes
-
-    def _keeps(self) -> bool:
-        """Whether the generation keeps what a refresh goes on from, whole."""
-        try:
-            state = State.open(self.view.folder)
-            if state is not None:
-                state.check()
-                return True
-            log.info("%s keeps nothing to go on from", self.view.origin.generation)
-        except CorruptFileError as error:
-            log.warning("%s", error.message)
-        return False
 
     def _nothing(self, changes: Changes) -> bool:
         if len(changes):
@@ -207,32 +195,28 @@ class _Work:
             self.view.origin.generation, changes.since, changes.until, changes=found, poison=changes.poison
         )
 
-    def _compute(self, changes: Changes, target: Path) -> tuple[Applied, Advanced | None]:
-        """The next snapshot, and the embeddings over it; None where the walks are on another relation by now."""
+    def _compute(self, changes: Changes, target: Path, as_of: datetime) -> tuple[Applied, Advanced | None]:
+        """The next snapshot, and what serves brought to it; None where only the whole graph can tell."""
         with self.told.timed("apply"):
             applied = apply_changes(self.view.snapshot, changes, target)
         self.on_step("the changes are applied to the snapshot")
-        state = State.open(self.view.folder)
-        if state is None or relation_of(applied.snapshot) != state.relation:
-            return applied, None
         with self.told.timed("embed"):
-            advanced = advance(state, applied, self._network(), self.limits)
+            advanced = self.subject.advance(applied, as_of, self.limits)
+        if advanced is None:
+            return applied, None
         self.told.plan = advanced.plan.to_json()
         self.told.counts |= advanced.counts
         if advanced.counts["put_off"]:
             self.told.outcome = Outcome.PARTIAL
             self.told.reason = f"{advanced.counts['put_off']:,} embeddings are put off"
-        self.on_step(f"{len(advanced.rows):,} items are embedded again")
+        self.on_step(f"{advanced.counts['embedded']:,} are embedded again")
         return applied, advanced
-
-    def _network(self) -> Network:
-        return load_network(self.view, self.settings.threads)
 
     def _told(self, done: Refreshed, applied: Applied, advanced: Advanced) -> Refreshed:
         return replace(
             done,
             plan=str(advanced.plan),
-            counts=advanced.counts,
+            counts=dict(advanced.counts),
             certificate=advanced.certificate,
             poison=applied.poison,
         )
@@ -240,7 +224,7 @@ class _Work:
     def _anew(self, lease: Lease, as_of: datetime) -> Refreshed:
         """Embed the whole graph with the same model, and publish that."""
         with self.told.timed("build"), scratch(self.settings.home) as folder:
-            made = build_anew(self.registry, self.graph, self.settings, self.view, as_of, folder, lease)
+            made = self.subject.anew(as_of, folder, lease)
         self.told.generation = made.id
         self.told.plan = {"why": "embed the whole graph anew with the same model"}
         self.on_step(f"{made.id} serves")
@@ -252,8 +236,3 @@ class _Work:
             plan="embedded the whole graph anew with the same model",
             counts={"items": made.metrics["items"]},
         )
-
-
-def _certificate(advanced: Advanced) -> dict[str, float] | None:
-    found: Certificate = advanced.certificate
-    return {"largest_error": found.largest, "skipped": found.skipped} if found.skipped else None

@@ -77,22 +77,6 @@ class State:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"state {path}: unreadable ({error})") from error
 
-    def check(self) -> None:
-        """Compare the files with the generation's manifest: their sizes, and the checksums of all but the largest, which are
-        as old as the lineage and would take seconds; `engine refresh --verify` compares those too.
-
-        Raises:
-            CorruptFileError: a file is missing, short or altered.
-        """
-        for name, entry in read_manifest(self.folder, what="generation")["files"].items():
-            if not name.startswith(f"{layout.STATE}/"):
-                continue
-            path = self.folder / name
-            if not path.is_file() or path.stat().st_size != entry["bytes"]:
-                raise CorruptFileError(f"generation {self.folder}: {name} is missing or has the wrong size")
-            if entry["bytes"] <= CHECKED_BYTES and sha256_file(path) != entry["sha256"]:
-                raise CorruptFileError(f"generation {self.folder}: {name} does not match its checksum")
-
     def kept(self, rows: int) -> Kept:
         """The arrays, private and with room for all rows; those past N were never embedded.
 
@@ -115,6 +99,23 @@ class State:
     def footprints(self, rows: int) -> KeyArray:
         """uint64 `[rows, W]`, mapped; empty filters past N."""
         return open_array(self.folder / layout.STATE, FOOTPRINTS, rows)
+
+
+def check_files(generation: Path) -> None:
+    """Compare what a generation keeps with its manifest: the sizes of the files, and the checksums of all but the largest, which
+    are as old as the lineage and would take seconds; `engine refresh --verify` compares those too.
+
+    Raises:
+        CorruptFileError: a file is missing, short or altered.
+    """
+    for name, entry in read_manifest(generation, what="generation")["files"].items():
+        if not name.startswith(f"{layout.STATE}/"):
+            continue
+        path = generation / name
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            raise CorruptFileError(f"generation {generation}: {name} is missing or has the wrong size")
+        if entry["bytes"] <= CHECKED_BYTES and sha256_file(path) != entry["sha256"]:
+            raise CorruptFileError(f"generation {generation}: {name} does not match its checksum")
 
 
 @dataclass(frozen=True, slots=True)

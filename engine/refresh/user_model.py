@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,19 +15,22 @@ import numpy as np
 from engine.arrays import write_base
 from engine.errors import TrainingError
 from engine.files import atomic_folder, link_folder, open_folder, read_manifest
-from engine.graph.snapshot import Snapshot
+from engine.graph.snapshot import NodeTable, Snapshot
 from engine.hashing import digest
 from engine.index.layered import LayeredIndex
-from engine.models.user_graph import graph_data
-from engine.models.user_item import Kept, UserItemData, VectorScorer
+from engine.models.row_embedder import Joined, Outputs, embed_all
+from engine.models.user_graph import graph_data, learnable
+from engine.models.user_item import Kept, UserItemData
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.refresh.build import facts_of, failing
-from engine.refresh.gate import GateConfig, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, asking, check_vectors, checked_index
 from engine.refresh.model import INDEX, gate_of
-from engine.registry import Generation, Lease, Registry
+from engine.refresh.row_follow import as_served
+from engine.refresh.row_state import write_begun
+from engine.registry import Generation, Registry
 from engine.serving import layout
-from engine.serving.stretched import stretched_items, stretched_users
+from engine.serving.stretched import longest_of
 from engine.settings import Settings
 
 FORMAT = 1
@@ -100,23 +103,16 @@ def build_user_model(
     return _make(registry, snapshot, as_of, settings, trained, config, None if run is None else run.number)
 
 
-def advance_user_model(
-    registry: Registry, snapshot: Snapshot, as_of: datetime, settings: Settings, before: Generation, lease: Lease
+def remake_user_model(
+    registry: Registry, snapshot: Snapshot, as_of: datetime, settings: Settings, before: Generation
 ) -> Generation:
-    """Let what a generation learned answer about a later snapshot, without training: users and items that came since are
-    folded in, and all are answered from their newest edges. A method that keeps nothing is fitted anew.
-
-    Args:
-        before: serves now in its slot; what is made takes its place.
-        lease: must still be held when it is published.
+    """A generation of what one learned, about a later snapshot, without training. It is ready, and does not serve yet.
 
     Raises:
         InputError, DataError: the later data has what the method cannot take in.
         TrainingError: the generation does not pass the gate.
-        LeaseLostError, SupersededError: see `Generations.publish`.
     """
-    made = _make(registry, snapshot, as_of, settings, before.path, before.config, before.training)
-    return registry.generations.publish(made.id, cause="refresh", lease=lease, replaces=before.id)
+    return _make(registry, snapshot, as_of, settings, before.path, before.config, before.training, parent=before.id)
 
 
 def _make(
@@ -127,12 +123,14 @@ def _make(
     learned: Path,
     config: dict[str, Any],
     training: int | None,
+    parent: str | None = None,
 ) -> Generation:
     """A generation by what was learned before, gated.
 
     Args:
         learned: a folder with `model` in it, where the method keeps anything.
         config: `model`, `seed` and `settings`.
+        parent: what it takes over from.
     """
     assert snapshot.path is not None
     generation = registry.generations.begin(
@@ -145,11 +143,10 @@ def _make(
         model=config["model"],
         seed=config["seed"],
         slot=config["model"],
+        parent=parent,
     )
     with failing(registry, generation):
-        data = graph_data(snapshot, seed=settings.seed)
-        fitted = opened_method(find_user_method(config["model"]), learned, config["settings"], data)
-        metrics = _write(generation, learned, fitted, data, gate_of(settings), settings.threads)
+        metrics = _write(generation, learned, snapshot, gate_of(settings), settings)
         files = read_manifest(generation.path, what="generation")["files"]
         return registry.generations.ready(generation.id, metrics=metrics, files=files)
 
@@ -163,35 +160,52 @@ def opened_method(method: UserMethod, folder: Path, settings: Mapping[str, Any],
     return fitted
 
 
+def check_takes_in(method: UserMethod, folder: Path, snapshot: Snapshot, seed: int) -> None:
+    """Refuse a snapshot that what was learned cannot answer about. A method that keeps nothing is fitted by who asks it.
+
+    Raises:
+        InputError, DataError, EmptyGraphError: it cannot.
+        CorruptFileError: what was learned is damaged.
+    """
+    if method.load is not None:
+        method.load(folder / layout.MODEL, graph_data(snapshot, seed=seed))
+
+
 def _write(
-    generation: Generation, learned: Path, fitted: Any, data: UserItemData, gate: GateConfig, threads: int
+    generation: Generation, learned: Path, snapshot: Snapshot, gate: GateConfig, settings: Settings
 ) -> dict[str, Any]:
-    items = data.items
-    facts: dict[str, Any] = {"config": generation.config, "vectors": isinstance(fitted, VectorScorer)}
-    metrics: dict[str, Any] = {"items": items.num_alive, "users": data.users.num_alive}
+    items, method = snapshot.items, find_user_method(generation.config["model"])
+    facts: dict[str, Any] = {"config": generation.config, "vectors": method.embedder is not None}
+    metrics: dict[str, Any] = {"items": items.num_alive, "users": learnable(snapshot)[0].num_alive}
     with atomic_folder(generation.path, facts_of(generation, items.corpora, facts)) as folder:
         write_base(folder, layout.ITEM_KEYS, items.key)
         if (learned / layout.MODEL).is_dir():
             link_folder(learned / layout.MODEL, folder / layout.MODEL)
-        if isinstance(fitted, VectorScorer):
-            metrics["ann_recall"] = _write_vectors(folder, fitted, data, gate, threads)
+        if method.embedder is None:
+            check_takes_in(method, learned, snapshot, settings.seed)
+        else:
+            joined = Joined.in_snapshot(snapshot)
+            embedder = method.embedder(learned / layout.MODEL, joined)
+            metrics["ann_recall"] = _write_vectors(folder, embed_all(embedder, joined), items, gate, settings.threads)
     return metrics
 
 
-def _write_vectors(folder: Path, fitted: VectorScorer, data: UserItemData, gate: GateConfig, threads: int) -> float:
-    items, recalls = data.items, [1.0]
-    vectors = stretched_items(np.asarray(fitted.item_vectors))
-    users = stretched_users(np.asarray(fitted.user_vectors))
+def _write_vectors(folder: Path, outputs: Sequence[Outputs], items: NodeTable, gate: GateConfig, threads: int) -> float:
+    """Vectors, indexes, and what the next refresh goes on from. Returns the lowest ann_recall."""
+    longest, recalls = longest_of(outputs[-1]["items"]), [1.0]
+    vectors = as_served("items", outputs[-1]["items"], items.alive, longest)
+    users = as_served("users", outputs[-1]["users"], items.alive, longest)
     if not np.isfinite(users).all():
         raise TrainingError("the gate: the vector of a user is not finite", hint="Lower the learning rate.")
     check_vectors(vectors, items.alive)
     write_base(folder, layout.VECTORS, vectors)
     write_base(folder, layout.USER_VECTORS, users)
-    asking = users[users.any(axis=1)]
     for number, corpus in enumerate(items.corpora):
         rows = np.flatnonzero(items.corpus == number)
         config = replace(INDEX, threads=threads)
-        built, recall = checked_index(vectors[rows], rows, config, gate, corpus=corpus, queries=asking)
+        built, recall = checked_index(vectors[rows], rows, config, gate, corpus=corpus, queries=asking(users))
         LayeredIndex.of(built, vectors).save(layout.index_folder(folder, number))
         recalls.append(recall)
+    (folder / layout.STATE).mkdir()
+    write_begun(folder / layout.STATE, outputs[:-1], longest)
     return min(recalls)

@@ -1,7 +1,7 @@
 """The registry: what exists, what serves, who works on it and what was done. SQLAlchemy is imported here alone."""
 
 from engine.registry.generation import LIVE, Generation, GenerationKind, GenerationState, Publication
-from engine.registry.leases import BUILDING, INSPECTING, REFRESHING, Held, Lease, holder_name
+from engine.registry.leases import BUILDING, INSPECTING, REFRESHING, REFRESHING_MODELS, Held, Lease, holder_name
 from engine.registry.receipts import Receipt, ReceiptState
 from engine.registry.runs import Job, Outcome, Recorder, Run
 from engine.registry.samples import Sample
@@ -15,6 +15,7 @@ __all__ = [
     "INSPECTING",
     "LIVE",
     "REFRESHING",
+    "REFRESHING_MODELS",
     "Consumer",
     "Generation",
     "GenerationKind",

@@ -30,7 +30,8 @@ BUILDING = "build"
 """Held while models are trained and generations built whole."""
 REFRESHING = "refresh"
 """Held while a generation is made from the one that serves and from what changed since."""
-
+REFRESHING_MODELS = "refresh models"
+"""The same for models about users and items: what serves related items is refreshed meanwhile."""
 INSPECTING = "inspect"
 """Held while what serves is written into the graph for inspection, or removed from there."""
 

@@ -114,6 +114,12 @@ class Live(Generic[A]):
         current = self._current
         return None if current is None else current.view.origin.generation
 
+    @property
+    def view(self) -> View | None:
+        """What is open; None before the first question."""
+        current = self._current
+        return None if current is None else current.view
+
     def look_again(self) -> None:
         """Ask the registry on the next question, however recently it was asked."""
         self._look_now = True

@@ -11,10 +11,18 @@ import numpy as np
 from engine.types import FloatArray
 
 
-def stretched_items(vectors: FloatArray) -> FloatArray:
-    """float32 `[N, d + 1]`, unit length."""
+def longest_of(vectors: FloatArray) -> float:
+    """M of some items, `[N, d]`; 1 where all are zeros."""
+    return float(np.linalg.norm(vectors.astype(np.float64), axis=1).max(initial=0.0)) or 1.0
+
+
+def stretched_items(vectors: FloatArray, longest: float) -> FloatArray:
+    """float32 `[N, d + 1]`, unit length.
+
+    Args:
+        longest: M; none is longer, but for rounding.
+    """
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    longest = float(lengths.max(initial=0.0)) or 1.0
     last = np.sqrt(np.maximum(longest**2 - lengths**2, 0.0))
     unit = np.column_stack([vectors, last]) / longest
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)

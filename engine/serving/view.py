@@ -100,6 +100,11 @@ class View:
         return view
 
     @property
+    def has_vectors(self) -> bool:
+        """Whether it answers by vectors."""
+        return bool(self.facts.get("vectors", True))
+
+    @property
     def items(self) -> NodeTable:
         return self.snapshot.items
 

@@ -198,10 +198,10 @@ def test_models_follow_the_graph_without_training(engine: Engine):
     before = engine.predict("late", "film-6", model="gcmc")
     made = engine.refresh_models()
     assert set(made) == {"gcmc", "item-knn"}
-    assert made["gcmc"].watermark == engine.status().graph_watermark
+    assert made["gcmc"].until == engine.status().graph_watermark
     assert len(engine.registry.trainings.list()) == 2
     answer = engine.recommend("late", 3, model="item-knn")
-    assert (answer.generation, answer.method, answer.reason) == (made["item-knn"].id, "item-knn", None)
+    assert (answer.generation, answer.method, answer.reason) == (made["item-knn"].generation, "item-knn", None)
     now = engine.predict("late", "film-6", model="gcmc")
     assert now.rests_on.startswith("2 ratings of the user")
     assert math.isclose(now.rating, before.rating, abs_tol=1e-4)
@@ -249,7 +249,7 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     assert "answered from 2 of their items in the graph" in str(late.reason)
     made = engine.refresh_models()
     now = engine.recommend("late", 4)
-    assert (now.generation, now.method) == (made[model].id, model)
+    assert (now.generation, now.method) == (made[model].generation, model)
 
 
 @pytest.mark.parametrize("model", ["als", "lightgcn", "item-knn"])
@@ -296,7 +296,7 @@ def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
     engine.add_follows([{"user_id": "late", "followed_id": one} for one in ("user-1", "user-3", "late")])
     made = engine.refresh_models()
     answer = engine.recommend("late", 4)
-    assert (answer.method, answer.generation, len(answer)) == ("diffnet", made["diffnet"].id, 4)
+    assert (answer.method, answer.generation, len(answer)) == ("diffnet", made["diffnet"].generation, 4)
     assert "answered from whom they follow" in str(answer.reason)
     engine.remove_users(["user-1", "user-3"])
     engine.refresh_models()

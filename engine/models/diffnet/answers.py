@@ -6,82 +6,133 @@ from those of training that it is joined to now, and sends nothing. Knows no tra
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
+from engine.models.attention.lists import Ints, Lists
 from engine.models.diffnet.files import Trained
-from engine.models.diffnet.graph import DiffusionGraph, Nodes, followed, only_from
-from engine.models.diffnet.model import Vectors, beside
+from engine.models.diffnet.graph import Block, Nodes
+from engine.models.diffnet.model import Vectors
 from engine.models.friends import rests_on
 from engine.models.gcmc.fields import sparse_rows
+from engine.models.row_embedder import SIDES, Joined, Outputs, Side, embed_all
 from engine.models.taught import Places
 from engine.models.user_item import UserItemData
 from engine.models.vectors import VectorAnswers
-from engine.types import FloatArray
+from engine.types import FloatArray, IndexArray
+
+
+class Diffusing:
+    """A `RowEmbedder`: the vectors after the layers 0 .. K side by side, of which each layer reads the last.
+
+    Vectors are published with length 1 where the loss was over cosines.
+    """
+
+    def __init__(self, trained: Trained, joined: Joined) -> None:
+        network = trained.settings.network
+        self.layers = network.layers + 1
+        self.reads: Mapping[Side, tuple[Side, ...]] = {
+            "users": ("items", "users") if network.social else ("items",),
+            "items": ("users",),
+        }
+        self.reads_fields = trained.fields is not None
+        self._trained, self._joined = trained, joined
+        self._places = {side: Places.of(ids, joined.nodes[side]) for side, ids in zip(SIDES, trained.ids, strict=True)}
+
+    @torch.no_grad()
+    def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """See `RowEmbedder`."""
+        if layer == 0:
+            return self._start(side, rows)
+        found = np.concatenate([before[side][rows], self._after(layer - 1, side, rows, before)], axis=1)
+        if layer + 1 == self.layers and self._trained.settings.training.loss == "softmax":
+            found = found / np.maximum(np.sqrt((found**2).sum(axis=1, keepdims=True)), 1e-12)
+        return np.asarray(found, dtype=np.float32)
+
+    def standing(self, side: Side, vectors: FloatArray) -> NDArray[np.str_]:
+        """How each node is known: "trained", "folded in" or "cold"."""
+        return np.where(self._places[side].column >= 0, "trained", np.where(vectors.any(axis=1), "folded in", "cold"))
+
+    def _start(self, side: Side, rows: IndexArray) -> FloatArray:
+        """The first vectors; 0 for one that nothing was learned of."""
+        model, number = self._trained.model, SIDES.index(side)
+        own = self._places[side].take((model.users, model.items)[number].numpy(), rows)
+        if self._trained.fields is not None:
+            own += model.of_fields(number, sparse_rows(self._fields[side][rows])).numpy()
+        return own
+
+    @functools.cached_property
+    def _fields(self) -> Mapping[Side, csr_matrix]:
+        """The columns of all nodes, by row."""
+        assert self._trained.fields is not None
+        found = {}
+        for number, side in enumerate(SIDES):
+            nodes = self._joined.nodes[side]
+            by_key = self._trained.fields.rows_of(number, nodes)
+            found[side] = by_key[np.asarray(nodes.order.ranks(np.arange(len(nodes))))]
+        return found
+
+    def _after(self, number: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """The vectors after the layer with this number, of rows and from neighbours that are laid out without gaps."""
+        asked = {name: rows.astype(np.int64) if name == side else np.empty(0, np.int64) for name in SIDES}
+        interests = self._heard("users", "items", asked["users"])
+        friends = self._heard("users", "users", asked["users"])
+        adopters = self._heard("items", "users", asked["items"])
+        users = _Compact.of(len(self._places["users"].column), asked["users"], friends.at, adopters.at)
+        items = _Compact.of(len(self._places["items"].column), asked["items"], interests.at)
+        block = Block(
+            Nodes(users.place[asked["users"]], items.place[asked["items"]]),
+            Lists(interests.indptr, items.place[interests.at]),
+            Lists(friends.indptr, users.place[friends.at]),
+            Lists(adopters.indptr, users.place[adopters.at]),
+        )
+        dim = self._trained.settings.network.dim
+        states = Vectors(
+            torch.from_numpy(before["users"][users.rows, -dim:]), torch.from_numpy(before["items"][items.rows, -dim:])
+        )
+        found = self._trained.model.layer(number, states, block)
+        after: FloatArray = (found.users if side == "users" else found.items).numpy()
+        return after
+
+    def _heard(self, side: Side, other: Side, rows: Ints) -> Lists:
+        """Who of training is in the lists of some rows; nobody hears themselves."""
+        found = self._joined.rows_of(side, other, rows).tocoo()
+        row, column = found.coords
+        kept = self._places[other].column[column] >= 0
+        if side == other:
+            kept &= rows[row] != column
+        if other not in self.reads[side]:
+            kept[:] = False
+        row, column = row[kept], column[kept]
+        order = np.lexsort((column, row))
+        indptr = np.searchsorted(row[order], np.arange(len(rows) + 1))
+        return Lists(indptr.astype(np.int64), column[order].astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
-    """A trained network over some data; rows are those of the data's tables.
+class _Compact:
+    """Some rows of a table, without gaps.
 
     Attributes:
-        trained: the network.
-        graph: of the data, without what sends nothing.
-        start: the first vectors of all nodes; 0 for one that nothing was learned of.
+        rows: int64, ascending.
+        place: int64 `[N]`, where each row is among them.
     """
 
-    trained: Trained
-    graph: DiffusionGraph
-    start: Vectors
+    rows: Ints
+    place: Ints
 
     @staticmethod
-    @torch.no_grad()
-    def of(trained: Trained, data: UserItemData) -> Layers:
-        """Lay some data out for a network."""
-        users, items = _places(trained, data)
-        edges = data.seen(data.known())
-        follows = only_from(followed(data), users.column >= 0)
-        if not trained.settings.network.social:
-            follows = only_from(follows, np.zeros(data.num_users, np.bool_))
-        graph = DiffusionGraph.of(only_from(edges, items.column >= 0), follows)
-        received = DiffusionGraph.of(only_from(edges.T.tocsr(), users.column >= 0), follows)
-        start = Vectors(
-            *(
-                torch.from_numpy(places.spread(table.detach().numpy(), 0))
-                for places, table in ((users, trained.model.users), (items, trained.model.items))
-            )
-        )
-        if trained.fields is not None:
-            by_key = trained.fields.matrices(data)
-            ranks = (nodes.order.ranks(np.arange(len(nodes))) for nodes in (data.users, data.items))
-            columns = [sparse_rows(rows[np.asarray(rank)]) for rows, rank in zip(by_key, ranks, strict=True)]
-            fields = trained.model.of_fields((columns[0], columns[1]))
-            start = Vectors(start.users + fields.users, start.items + fields.items)
-        return Layers(trained, DiffusionGraph(graph.interests, graph.friends, received.interests), start)
-
-    @property
-    def count(self) -> int:
-        """How many layers there are."""
-        return self.trained.settings.network.layers
-
-    @torch.no_grad()
-    def layer(self, number: int, before: Vectors, nodes: Nodes) -> Vectors:
-        """The vectors of some nodes after the layer with this number, counted from 0.
-
-        Args:
-            before: what all layers before it end with, of all nodes; for layer 0, `start`.
-        """
-        return self.trained.model.layer(number, before, self.graph.block(nodes))
-
-    def all(self) -> list[Vectors]:
-        """The vectors of all nodes, of each of the layers 0 .. K."""
-        found = [self.start]
-        for number in range(self.count):
-            found.append(self.layer(number, found[-1], self.graph.nodes))
-        return found
+    def of(count: int, *parts: Ints) -> _Compact:
+        there = np.zeros(count, np.bool_)
+        for part in parts:
+            there[part] = True
+        return _Compact(np.flatnonzero(there), np.cumsum(there) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +140,25 @@ class Known:
     """What is known of the nodes of some data.
 
     Attributes:
-        vectors: as they are published: of length 1 where the loss was over cosines.
-        standing: of the users and of the items, "trained", "folded in" or "cold".
+        vectors: as they are published.
+        standing: of each side, "trained", "folded in" or "cold".
         rests: on what an answer for each user rests.
     """
 
     vectors: VectorAnswers
-    standing: tuple[NDArray[np.str_], NDArray[np.str_]]
+    standing: Mapping[Side, NDArray[np.str_]]
     rests: NDArray[np.str_]
 
 
 def known(trained: Trained, data: UserItemData) -> Known:
     """One pass over all that is known of some data."""
-    both = beside(Layers.of(trained, data).all())
-    users, items = _published(trained, both.users), _published(trained, both.items)
-    places = _places(trained, data)
-    standing = tuple(
-        np.where(where.column >= 0, "trained", np.where(vectors.any(axis=1), "folded in", "cold"))
-        for where, vectors in zip(places, (users, items), strict=True)
-    )
+    joined = Joined.in_data(data)
+    diffusing = Diffusing(trained, joined)
+    vectors = embed_all(diffusing, joined)[-1]
+    standing = {side: diffusing.standing(side, vectors[side]) for side in SIDES}
     social = trained.settings.network.social
     return Known(
-        VectorAnswers(users, items, standing[0] != "cold", standing[1] != "cold"),
-        (standing[0], standing[1]),
-        rests_on(data, (places[0].column >= 0) & social),
+        VectorAnswers(vectors["users"], vectors["items"]),
+        standing,
+        rests_on(data, (standing["users"] == "trained") & social),
     )
-
-
-def _published(trained: Trained, vectors: torch.Tensor) -> FloatArray:
-    found: FloatArray = vectors.numpy()
-    if trained.settings.training.loss == "softmax":
-        found = found / np.maximum(np.sqrt((found**2).sum(axis=1, keepdims=True)), 1e-12)
-    return np.asarray(found, dtype=np.float32)
-
-
-def _places(trained: Trained, data: UserItemData) -> tuple[Places, Places]:
-    return Places.of(trained.ids[0], data.users), Places.of(trained.ids[1], data.items)

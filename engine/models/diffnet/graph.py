@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.models.attention.lists import Ints, Lists
@@ -128,14 +127,6 @@ def followed(data: UserItemData) -> csr_array:
     by_key = csr_array((ones, friends.indices, friends.indptr), shape=shape)
     place = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
     return by_key[place][:, place]
-
-
-def only_from(edges: csr_array, sends: NDArray[np.bool_]) -> csr_array:
-    """Edges without those to columns that send nothing."""
-    kept = edges.tocoo()
-    row, column = kept.coords
-    sent = sends[column]
-    return csr_array((kept.data[sent], (row[sent], column[sent])), shape=edges.shape)
 
 
 def _lists(edges: csr_array) -> Lists:

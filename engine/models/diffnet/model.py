@@ -109,19 +109,16 @@ class Diffnet(nn.Module):
         )
         self.layers = nn.ModuleList(Diffusion(config) for _ in range(config.layers))
 
-    def of_fields(self, columns: tuple[SparseRows, SparseRows]) -> Vectors:
-        """W x of some users and items."""
-        users, items = (
-            matmul(rows.pattern, rows.weight, weight) for rows, weight in zip(columns, self.fields, strict=True)
-        )
-        return Vectors(users, items)
+    def of_fields(self, side: int, columns: SparseRows) -> Tensor:
+        """W x of some users (side 0) or items (side 1)."""
+        return matmul(columns.pattern, columns.weight, self.fields[side])
 
     def start(self, columns: tuple[SparseRows, SparseRows] | None) -> Vectors:
         """The first vectors of all users and items that have one of their own."""
         if columns is None:
             return Vectors(self.users, self.items)
-        fields = self.of_fields(columns)
-        return Vectors(self.users + fields.users, self.items + fields.items)
+        users, items = (self.of_fields(side, rows) for side, rows in enumerate(columns))
+        return Vectors(self.users + users, self.items + items)
 
     def layer(self, number: int, before: Vectors, block: Block) -> Vectors:
         """The vectors of a block's nodes after the layer with this number, counted from 0.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from engine.models.diffnet.answers import Known, known
+from engine.models.diffnet.answers import Diffusing, Known, known
 from engine.models.diffnet.config import DiffnetSettings
 from engine.models.diffnet.files import Trained, load_model, save_model
 from engine.models.diffnet.graph import followed
@@ -21,6 +21,7 @@ from engine.models.diffnet.task import DiffnetTask
 from engine.models.friends import told_of
 from engine.models.gcmc.fields import SideFields, fit_fields, sparse_rows
 from engine.models.gcmc.model import SparseRows
+from engine.models.row_embedder import Joined
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.models.vectors import AnswersByVectors
@@ -98,7 +99,7 @@ class DiffnetScorer(AnswersByVectors):
 
     def standing(self, users: IndexArray) -> NDArray[np.str_]:
         """How each user is known: "trained"; "folded in" where only friends or later edges tell of them; or "cold"."""
-        return self._known.standing[0][users]
+        return self._known.standing["users"][users]
 
     def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
         """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""
@@ -110,9 +111,7 @@ class DiffnetScorer(AnswersByVectors):
             "settings": asdict(self.trained.settings),
             **self.trained.figures,
             "parameters": sum(part.numel() for part in self.trained.model.parameters()),
-            "standing": {
-                name: told_of(its) for name, its in zip(("users", "items"), self._known.standing, strict=True)
-            },
+            "standing": {side: told_of(its) for side, its in self._known.standing.items()},
             "users": told_of(self._known.rests),
         }
 
@@ -133,6 +132,15 @@ class DiffnetScorer(AnswersByVectors):
             DataError: as for `fold_in`.
         """
         return _answering(load_model(folder), data)
+
+    @staticmethod
+    def embedder(folder: Path, joined: Joined) -> Diffusing:
+        """Read what `save` wrote, to compute some rows.
+
+        Raises:
+            CorruptFileError: see `load`.
+        """
+        return Diffusing(load_model(folder), joined)
 
     def _answer(self, trained: Trained, data: UserItemData) -> None:
         self.trained, self._known = trained, known(trained, data)

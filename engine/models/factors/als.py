@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,11 +13,12 @@ from scipy.sparse import csr_array
 from engine.errors import ConfigError
 from engine.models.factors.als_kernel import solve_rows
 from engine.models.learned import Learned
-from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
+from engine.models.row_embedder import Joined, Outputs, Side
+from engine.models.taught import Places, by_learned, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers, VectorMethod
+from engine.models.vectors import VectorMethod
 from engine.progress import progress
-from engine.types import FloatArray
+from engine.types import FloatArray, IndexArray
 
 FOLD_STEPS = 20
 """Steps of conjugate gradients from zero to the vectors that users are answered by."""
@@ -99,15 +101,33 @@ class AlsScorer(VectorMethod):
         user of training is; items that came later score -inf."""
         return self._answering(self._learned, data)
 
-    def _look_at(self, data: UserItemData) -> None:
-        """Solve for each user's vector from its items, by the vectors of the items."""
-        settings, learned = self.settings, self._learned
-        ids, items = learned.ids["items"], np.array(learned.arrays["items"], dtype=np.float32)
-        own = held(data, Places.of(ids, data.items))
-        vectors = np.zeros((data.num_users, items.shape[1]), dtype=np.float32)
+    @classmethod
+    def _embedder(cls, learned: Learned, joined: Joined) -> _Folding:
+        return _Folding(learned, joined)
+
+
+class _Folding:
+    """A `RowEmbedder`: a user is solved for from its items, by the vectors of the items, which stay as they were learned."""
+
+    layers, reads_fields = 1, False
+    reads: Mapping[Side, tuple[Side, ...]] = {"users": ("items",), "items": ()}
+
+    def __init__(self, learned: Learned, joined: Joined) -> None:
+        self._settings = AlsSettings(**learned.settings)
+        self._items = np.array(learned.arrays["items"], dtype=np.float32)
+        self._places = Places.of(learned.ids["items"], joined.nodes["items"])
+        self._joined = joined
+
+    def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """See `RowEmbedder`."""
+        del layer, before
+        if side == "items":
+            return self._places.take(self._items, rows)
+        own, settings = by_learned(self._joined.rows_of("users", "items", rows), self._places), self._settings
+        vectors = np.zeros((len(rows), self._items.shape[1]), dtype=np.float32)
         ridge = _ridge(own, settings)
-        solve_rows(own, vectors, items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
-        self._answers = VectorAnswers.of(data, np.diff(own.indptr) > 0, vectors, ids, items)
+        solve_rows(own, vectors, self._items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
+        return vectors
 
 
 def _ridge(edges: csr_array, settings: AlsSettings) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from engine.compiled import compiled_sums
 from engine.errors import ConfigError, TrainingError
 from engine.models.learned import Learned
+from engine.models.row_embedder import SIDES, Joined, Outputs, Side
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers, VectorMethod
+from engine.models.vectors import VectorMethod
 from engine.progress import progress
 from engine.types import FloatArray, IndexArray, OffsetArray
 
@@ -93,11 +95,25 @@ class BprScorer(VectorMethod):
         self._learned = Learned(asdict(settings), {"users": users, "items": items}, arrays, figures)
         self._look_at(data)
 
-    def _look_at(self, data: UserItemData) -> None:
-        ids, arrays = self._learned.ids, self._learned.arrays
-        users = Places.of(ids["users"], data.users)
-        vectors = users.spread(arrays["users"], 0)
-        self._answers = VectorAnswers.of(data, users.column >= 0, vectors, ids["items"], arrays["items"])
+    @classmethod
+    def _embedder(cls, learned: Learned, joined: Joined) -> _Known:
+        return _Known(learned, joined)
+
+
+class _Known:
+    """A `RowEmbedder`: who was there in training is what was learned, whatever they have now."""
+
+    layers, reads_fields = 1, False
+    reads: Mapping[Side, tuple[Side, ...]] = {"users": (), "items": ()}
+
+    def __init__(self, learned: Learned, joined: Joined) -> None:
+        self._arrays = learned.arrays
+        self._places = {side: Places.of(learned.ids[side], joined.nodes[side]) for side in SIDES}
+
+    def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """See `RowEmbedder`."""
+        del layer, before
+        return self._places[side].take(self._arrays[side], rows)
 
 
 @compiled_sums

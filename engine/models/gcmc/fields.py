@@ -38,12 +38,17 @@ class SideFields:
         Raises:
             DataError: a value that is not finite, naming the node and the field.
         """
-        users = self._rows(USERS, data.users)
+        users = self.rows_of(USERS, data.users)
         if self.followed:
             users = sparse.hstack([users, self._follows(data)], format="csr", dtype=np.float32)
-        return users, self._rows(ITEMS, data.items)
+        return users, self.rows_of(ITEMS, data.items)
 
-    def _rows(self, side: int, nodes: NodeTable) -> sparse.csr_matrix:
+    def rows_of(self, side: int, nodes: NodeTable) -> sparse.csr_matrix:
+        """What the fields of some users (side 0) or items (side 1) tell, in the order of the keys.
+
+        Raises:
+            DataError: see `matrices`.
+        """
         content = self.encoders[side].content(nodes)
         found = sparse.hstack([sparse.csr_matrix(content.dense), content.tokens], format="csr", dtype=np.float32)
         return found[nodes.rows_by_key]

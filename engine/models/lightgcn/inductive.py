@@ -6,61 +6,44 @@ its own edges is equation 4 of He et al. exactly. A later node has no e^(0) and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
 
 from engine.models.learned import Learned
-from engine.models.taught import Places
-from engine.models.user_item import UserItemData
-from engine.types import FloatArray
+from engine.models.row_embedder import SIDES, Joined, Outputs, Side
+from engine.models.taught import Places, by_learned
+from engine.types import FloatArray, IndexArray
+
+_OTHER: Mapping[Side, Side] = {"users": "items", "items": "users"}
+_NAME: Mapping[Side, str] = {"users": "user", "items": "item"}
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The users, or the items, of some data.
+class Receiver:
+    """A `RowEmbedder`: each row receives once from those of training that it is joined to, which keep the degree that they had
+    in training. Vectors have length 1; zeros for a cold row."""
 
-    Attributes:
-        vectors: float32 `[n, dim]` of length 1; zeros for a cold node.
-        standing: "trained", "folded in" or "cold".
-    """
+    layers, reads_fields = 1, False
+    reads: Mapping[Side, tuple[Side, ...]] = {"users": ("items",), "items": ("users",)}
 
-    vectors: FloatArray
-    standing: NDArray[np.str_]
+    def __init__(self, learned: Learned, joined: Joined) -> None:
+        self._arrays = learned.arrays
+        self._joined = joined
+        self._places = {side: Places.of(learned.ids[side], joined.nodes[side]) for side in SIDES}
+        self._sent: Mapping[Side, FloatArray] = {
+            side: np.asarray(
+                learned.arrays[f"{name}_sent"] / np.sqrt(learned.arrays[f"{name}_degree"])[:, None], dtype=np.float32
+            )
+            for side, name in _NAME.items()
+        }
 
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Both sides."""
-
-    users: Side
-    items: Side
-
-
-def receive(learned: Learned, data: UserItemData) -> Received:
-    """One pass over all known edges of some data; senders keep the degree that they had in training."""
-    users, items = Places.of(learned.ids["users"], data.users), Places.of(learned.ids["items"], data.items)
-    edges, arrays = data.seen(data.known()), learned.arrays
-    return Received(
-        _side(edges, users, arrays["user_own"], items, arrays["item_sent"], arrays["item_degree"]),
-        _side(edges.T.tocsr(), items, arrays["item_own"], users, arrays["user_sent"], arrays["user_degree"]),
-    )
-
-
-def _side(
-    edges: csr_array, here: Places, own: FloatArray, senders: Places, sent: FloatArray, degree: FloatArray
-) -> Side:
-    """What the rows of some edges are, from what the learned nodes among the columns sent."""
-    reach = (edges @ diags_array((senders.column >= 0).astype(np.float32))).tocsr()
-    reach.eliminate_zeros()
-    reach.sort_indices()
-    count = np.diff(reach.indptr)
-    shared = senders.spread(np.asarray(sent / np.sqrt(degree)[:, None], dtype=np.float32), 0)
-    vectors = here.spread(np.asarray(own, dtype=np.float32), 0)
-    vectors += (reach @ shared) / np.sqrt(np.maximum(count, 1)).astype(np.float32)[:, None]
-    length = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
-    vectors /= np.maximum(length, 1e-12)
-    standing = np.where(here.column >= 0, "trained", np.where(count > 0, "folded in", "cold"))
-    return Side(vectors.astype(np.float32), standing)
+    def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """See `RowEmbedder`."""
+        del layer, before  # there is one layer, and what it reads was learned
+        other = _OTHER[side]
+        heard = by_learned(self._joined.rows_of(side, other, rows), self._places[other])
+        count = np.maximum(np.diff(heard.indptr), 1)
+        vectors = self._places[side].take(self._arrays[f"{_NAME[side]}_own"], rows)
+        vectors += (heard @ self._sent[other]) / np.sqrt(count).astype(np.float32)[:, None]
+        vectors /= np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-12)
+        return np.asarray(vectors, dtype=np.float32)

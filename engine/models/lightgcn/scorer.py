@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from engine.models.learned import Learned
 from engine.models.lightgcn.config import LightGcnSettings
-from engine.models.lightgcn.inductive import Received, receive
+from engine.models.lightgcn.inductive import Receiver
 from engine.models.lightgcn.model import LightGcn
 from engine.models.lightgcn.task import LightGcnTask
-from engine.models.taught import known_degrees, learned_edges, taught_ids
+from engine.models.row_embedder import SIDES, Joined, Side
+from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
-from engine.models.vectors import VectorAnswers, VectorMethod
+from engine.models.vectors import VectorMethod
 from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
 from engine.types import IndexArray
@@ -33,7 +34,6 @@ class LightGcnScorer(VectorMethod):
 
     def __init__(self, settings: LightGcnSettings | None = None) -> None:
         self.settings = settings or LightGcnSettings()
-        self._received: Received
 
     @staticmethod
     def from_settings(settings: Mapping[str, Any]) -> LightGcnScorer:
@@ -79,13 +79,13 @@ class LightGcnScorer(VectorMethod):
 
     def standing(self, users: IndexArray) -> NDArray[np.str_]:
         """How each user is known: "trained"; "folded in" where it came later, from its edges alone; or "cold"."""
-        return self._received.users.standing[users]
+        return self._standing["users"][users]
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""
         kinds = {
-            name: dict(zip(*(part.tolist() for part in np.unique(side.standing, return_counts=True)), strict=True))
-            for name, side in (("users", self._received.users), ("items", self._received.items))
+            side: dict(zip(*(part.tolist() for part in np.unique(told, return_counts=True)), strict=True))
+            for side, told in self._standing.items()
         }
         return {**super().report(), "standing": kinds}
 
@@ -93,10 +93,20 @@ class LightGcnScorer(VectorMethod):
     def _of(cls, settings: dict[str, Any]) -> LightGcnScorer:
         return LightGcnScorer(LightGcnSettings.from_json(settings))
 
+    @classmethod
+    def _embedder(cls, learned: Learned, joined: Joined) -> Receiver:
+        return Receiver(learned, joined)
+
     def _look_at(self, data: UserItemData) -> None:
-        self._received = receive(self._learned, data)
-        users, items = self._received.users, self._received.items
-        self._answers = VectorAnswers(users.vectors, items.vectors, users.standing != "cold", items.standing != "cold")
+        super()._look_at(data)
+        places = {side: Places.of(self._learned.ids[side], getattr(data, side)) for side in SIDES}
+        vectors = {"users": self.user_vectors, "items": self.item_vectors}
+        self._standing: dict[Side, NDArray[np.str_]] = {
+            side: np.where(
+                places[side].column >= 0, "trained", np.where(vectors[side].any(axis=1), "folded in", "cold")
+            )
+            for side in SIDES
+        }
 
 
 @torch.no_grad()

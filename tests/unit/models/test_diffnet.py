@@ -12,12 +12,13 @@ import torch
 from scipy.sparse import csr_array
 
 from engine.errors import ConfigError
-from engine.models.diffnet.answers import Layers
+from engine.models.diffnet.answers import Diffusing
 from engine.models.diffnet.config import DiffnetConfig, DiffnetSettings
 from engine.models.diffnet.graph import DiffusionGraph, Nodes, followed
 from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.diffnet.scorer import DiffnetScorer
 from engine.models.diffnet.task import DiffnetTask
+from engine.models.row_embedder import Joined, embed_all
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
 from engine.models.user_steps import UserStep, drawn_pairs
@@ -133,16 +134,23 @@ def test_some_nodes_read_alone_are_what_they_are_in_the_whole_graph():
     data = following(two_tastes(), *RING, (12, 3))
     model = small(epochs=3)
     model.fit(data)
-    layers = Layers.of(model.trained, data)
-    states = layers.all()
-    nodes = Nodes(np.array([0, 4, 12]), np.array([1, 2, 10]))
-    for number in range(layers.count):
-        some = layers.layer(number, states[number], nodes)
-        torch.testing.assert_close(some.users, states[number + 1].users[[0, 4, 12]])
-        torch.testing.assert_close(some.items, states[number + 1].items[[1, 2, 10]])
-    graph, asked = layers.graph, Nodes(np.array([2, 7]), np.array([0, 5, 9]))
-    whole = model.trained.model(layers.start, graph.everything(asked, 2))
-    reached = model.trained.model(layers.start, graph.sampled(asked, 2, 100, np.random.default_rng(0)))
+    joined = Joined.in_data(data)
+    diffusing = Diffusing(model.trained, joined)
+    outputs = embed_all(diffusing, joined)
+    for layer in range(diffusing.layers):
+        before = outputs[layer - 1] if layer else {}
+        for side, rows in (("users", np.array([0, 4, 12], np.int32)), ("items", np.array([1, 2, 10], np.int32))):
+            assert diffusing.embed(layer, side, rows, before) == pytest.approx(outputs[layer][side][rows], abs=1e-6)
+
+
+def test_drawn_neighbours_are_all_of_them_where_there_are_few():
+    data = following(two_tastes(), *RING)
+    torch.manual_seed(0)
+    network = Diffnet(DiffnetConfig(dim=5, layers=2), Sizes(data.num_users, data.num_items))
+    graph, start = DiffusionGraph.of(data.seen(), followed(data)), network.start(None)
+    asked = Nodes(np.array([2, 7]), np.array([0, 5, 9]))
+    whole = network(start, graph.everything(asked, 2))
+    reached = network(start, graph.sampled(asked, 2, 100, np.random.default_rng(0)))
     torch.testing.assert_close(reached.users, whole.users)
     torch.testing.assert_close(reached.items, whole.items)
 

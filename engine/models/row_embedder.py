@@ -1,0 +1,137 @@
+"""Vectors of users and items by what a method learned, for any of them and layer by layer. Knows no method, no file and no server.
+
+A method that answers by vectors says how it computes some rows (`RowEmbedder`). Computing all of them, and computing only
+those that a change of the graph alters, then are the same code, and give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from engine.graph.snapshot import NodeTable, Snapshot
+from engine.models.user_graph import learnable
+from engine.models.user_item import UserItemData
+from engine.types import CSR, FloatArray, IndexArray
+
+Side = Literal["users", "items"]
+SIDES: tuple[Side, Side] = ("users", "items")
+Outputs = Mapping[Side, FloatArray]
+"""float32 `[N, d]` of each side."""
+Rows = Mapping[Side, IndexArray]
+"""int32, increasing, of each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Users and items, and who is joined to whom.
+
+    Attributes:
+        nodes: of each side.
+        lists: (side, other side) -> `[N, M]`, an entry for each edge: the items of each user, the users of each item, whom
+            each user follows.
+        followers: `[users, users]`, who follows each user.
+    """
+
+    nodes: Mapping[Side, NodeTable]
+    lists: Mapping[tuple[Side, Side], csr_array]
+    followers: csr_array
+
+    @staticmethod
+    def in_snapshot(snapshot: Snapshot) -> Joined:
+        """All edges of a snapshot, as they lie there.
+
+        Raises:
+            EmptyGraphError: there are neither interactions nor saves.
+        """
+        nodes, relation = learnable(snapshot)
+        users, items = len(nodes), len(snapshot.items)
+        follows = snapshot.relations.follows
+        social = nodes is snapshot.users
+        return Joined(
+            {"users": nodes, "items": snapshot.items},
+            {
+                ("users", "items"): _matrix(relation.forward, items),
+                ("items", "users"): _matrix(relation.backward, users),
+                ("users", "users"): _matrix(follows.forward, users) if social else csr_array((users, users)),
+            },
+            _matrix(follows.backward, users) if social else csr_array((users, users)),
+        )
+
+    @staticmethod
+    def in_data(data: UserItemData) -> Joined:
+        """All known edges of some data."""
+        taken, users = data.seen(data.known()), data.num_users
+        follows = csr_array((users, users)) if data.follows is None else _matrix(data.follows, users)
+        return Joined(
+            {"users": data.users, "items": data.items},
+            {
+                ("users", "items"): taken,
+                ("items", "users"): taken.T.tocsr(),
+                ("users", "users"): follows,
+            },
+            follows.T.tocsr(),
+        )
+
+    def rows_of(self, side: Side, other: Side, rows: NDArray[np.integer]) -> csr_array:
+        """The lists of some rows, float32 `[len(rows), M]`: 1 where there is an edge, however often."""
+        found = self.lists[side, other][rows]
+        found.sum_duplicates()
+        found.data = np.ones(found.nnz, np.float32)
+        return found
+
+    def readers(self, side: Side, other: Side, rows: IndexArray) -> IndexArray:
+        """int32, increasing: the rows of `side` that have one of some rows of `other` in their lists."""
+        back = self.followers if side == other else self.lists[other, side]
+        return np.unique(back[rows].indices).astype(np.int32)
+
+    def every(self) -> Rows:
+        """All rows."""
+        return {side: np.arange(len(self.nodes[side]), dtype=np.int32) for side in SIDES}
+
+
+class RowEmbedder(Protocol):
+    """A trained method before some users and items.
+
+    Attributes:
+        layers: how many times rows are computed from rows; the last layer gives the vectors.
+        reads: the lists that the rows of each side are computed from. Of a neighbour a row reads nothing but its output of the
+            layer before: what else it depends on (a degree) is part of that.
+        reads_fields: whether a row is computed from its fields, too.
+    """
+
+    layers: int
+    reads: Mapping[Side, tuple[Side, ...]]
+    reads_fields: bool
+
+    def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """The outputs of some rows.
+
+        Args:
+            rows: int32 `[R]`.
+            before: the layer before, of all rows; only those of `rows` and of who is in their lists are read. Nothing for
+                layer 0.
+
+        Returns:
+            float32 `[R, d]`; zeros in the last layer for a row that nothing is known of.
+        """
+        ...
+
+
+def embed_all(embedder: RowEmbedder, joined: Joined) -> list[Outputs]:
+    """Every row, the outputs of each layer."""
+    every, outputs = joined.every(), list[Outputs]()
+    for layer in range(embedder.layers):
+        before = outputs[-1] if outputs else {}
+        outputs.append({side: embedder.embed(layer, side, every[side], before) for side in SIDES})
+    return outputs
+
+
+def _matrix(lists: CSR, width: int) -> csr_array:
+    ones = np.ones(lists.num_edges, np.float32)
+    return csr_array((ones, lists.indices, lists.indptr), shape=(lists.num_rows, width))

@@ -1,0 +1,110 @@
+"""Refreshes of the models about users and items: each published one by itself, in steps of its own, under a lease of their own.
+
+What serves related items is refreshed meanwhile, and a model that cannot take in what came keeps none of the others back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from engine.embedding.kept import EXACT, Limits
+from engine.errors import EngineError
+from engine.graph.connection import Graph
+from engine.refresh.leftovers import clear_dead
+from engine.refresh.model import scratch
+from engine.refresh.refresh import Work
+from engine.refresh.report import Refreshed
+from engine.refresh.user_subject import UserSubject
+from engine.registry import LIVE, REFRESHING_MODELS, Generation, Job, Outcome, Recorder, Registry
+from engine.serving.live import open_view
+from engine.serving.view import View
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 2.0
+"""A refresh of models may be under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefresh:
+    """What every refresh of models needs.
+
+    Attributes:
+        views: slot -> what is open already.
+    """
+
+    registry: Registry
+    graph: Graph
+    settings: Settings
+    views: Mapping[str, View]
+
+    def refresh(self, limits: Limits = EXACT, *, cause: str = "asked for") -> dict[str, Refreshed]:
+        """Refresh every published model; recorded as one run of "models".
+
+        Args:
+            limits: for each model.
+
+        Returns:
+            What was published, by model; one that has seen all is left as it is.
+
+        Raises:
+            LeaseHeldError: another process refreshes models.
+            EngineError: a model could not be refreshed; the others are up to date.
+        """
+        done: dict[str, Refreshed] = {}
+        failures: list[EngineError] = []
+        with (
+            self.registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S) as held,
+            self.registry.runs.record(Job.MODELS, cause, token=held.token) as told,
+        ):
+            clear_dead(self.registry, self.settings.home, REFRESHING_MODELS)
+            for slot, serving in self._serving().items():
+                step = Recorder(told.number)
+                try:
+                    found = self._work(serving, limits, step).publish(held.lease)
+                except EngineError as error:
+                    log.error("%s: %s", slot, error.message)
+                    failures.append(error)
+                    continue
+                told.plan[slot] = step.plan
+                told.timings |= {f"{slot}: {name}": seconds for name, seconds in step.timings.items()}
+                told.counts[slot] = step.counts
+                if step.outcome is Outcome.PARTIAL:
+                    told.outcome, told.reason = Outcome.PARTIAL, f"{slot}: {step.reason}"
+                if found.generation is not None:
+                    done[slot] = replace(found, timings=dict(step.timings))
+            told.counts |= {"models": len(done), "failed": len(failures)}
+            if not done and not failures:
+                told.outcome = Outcome.NOTHING
+            if failures:
+                raise failures[0]
+        return done
+
+    def rehearse(self, limits: Limits = EXACT) -> dict[str, Refreshed]:
+        """Do all that `refresh` does but publish, and leave nothing behind.
+
+        Raises:
+            see `refresh`.
+        """
+        done = {}
+        with self.registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S):
+            for slot, serving in self._serving().items():
+                step = Recorder(0)
+                with scratch(self.settings.home) as folder:
+                    found = self._work(serving, limits, step).rehearse(folder)
+                done[slot] = replace(found, timings=dict(step.timings))
+        return done
+
+    def _serving(self) -> dict[str, Generation]:
+        generations = self.registry.generations
+        found = {slot: generations.serving(slot) for slot in generations.slots() if slot != LIVE}
+        return {slot: one for slot, one in found.items() if one is not None}
+
+    def _work(self, serving: Generation, limits: Limits, step: Recorder) -> Work:
+        like = self.views.get(serving.slot)
+        view = like if like is not None and like.origin.generation == serving.id else open_view(serving, like)
+        subject = UserSubject(self.registry, self.graph, self.settings, view)
+        return Work(self.registry, self.graph, self.settings, limits, step, log.info, subject)
