@@ -1,13 +1,16 @@
-// about: What one user (saves: one context) has, oldest first, with the values given; no row where there is no such node.
+// about: What one user (saves: one context) has, oldest first, with the values given and the times, and whom a user follows.
+//   No row where there is no such node.
 // each: interactions, saves
 // mode: read
 // param id: string
-// columns: items, values
+// columns: items, values, times, friends
 MATCH (a:{{source}}) WHERE a.{{source.id}} = $id
 CALL (a) {
   OPTIONAL MATCH (a){{-[e:edge]->}}(b:{{target}})
   WITH e, b ORDER BY coalesce(e.rev, 0), b.{{target.id}}
-  WITH CASE WHEN b IS NULL THEN null ELSE [b.{{target.id}}, coalesce({{value(e:edge)}}, 0.0 / 0.0)] END AS pair
-  RETURN collect(pair) AS pairs
+  WITH CASE WHEN b IS NULL THEN null
+    ELSE [b.{{target.id}}, coalesce({{value(e:edge)}}, 0.0 / 0.0), coalesce(e.{{edge.time}}, -1)] END AS told
+  RETURN collect(told) AS told
 }
-RETURN [p IN pairs | p[0]] AS items, [p IN pairs | p[1]] AS values
+RETURN [t IN told | t[0]] AS items, [t IN told | t[1]] AS values, [t IN told | t[2]] AS times,
+  COLLECT { MATCH (a){{-[:follows]->}}(f:{{users}}) RETURN DISTINCT f.{{users.id}} AS id ORDER BY id } AS friends

@@ -23,6 +23,7 @@ GROUPS = (
     "inspect",
     "query",
     "recommend_all",
+    "query_users",
     "evaluate",
     "tune",
     "demo",

@@ -1,34 +1,18 @@
-"""`engine related`, `home`, `new-item` and `clusters`: ask what serves."""
+"""`engine related`, `home`, `new-item` and `clusters`: ask what serves about items."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from engine.serving.results import Shown
+from engine.cli.asking import AsJson, Corpus, Count, Exclude, WhereText, conditions, field_value, kinds_of, show
 
-Count = Annotated[int, typer.Option("-k", help="How many items.")]
-Corpus = Annotated[str | None, typer.Option(help="Where to look, such as ads.")]
-WhereText = Annotated[
-    list[str] | None,
-    typer.Option("--where", help="A filter: FIELD=VALUE, FIELD=ONE|OTHER, FIELD>=NUMBER. May be given again."),
-]
-Exclude = Annotated[list[str] | None, typer.Option(help="An item id to leave out. May be given again.")]
 Staleness = Annotated[
     float | None,
     typer.Option("--max-staleness", help="Refuse to answer where changes are older than so many seconds and unseen."),
 ]
 Diversity = Annotated[float, typer.Option(help="From 0, the best items, to 1, the most different ones.")]
-UserModel = Annotated[
-    str | None, typer.Option(help="Which model that `engine build MODEL` published; not needed where there is one.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-_CONDITION = re.compile(r"(?s)(.+?)\s*(<=|>=|<|>|=)\s*(.*)")
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +21,6 @@ def register(app: typer.Typer) -> None:
     app.command()(home)
     app.command("new-item")(new_item)
     app.command()(clusters)
-    app.command()(recommend)
-    app.command()(predict)
-    app.command("similar-users")(similar_users)
 
 
 def related(
@@ -68,7 +49,7 @@ def related(
             query,
             k,
             corpus=corpus,
-            where=_where(where, engine.view),
+            where=conditions(where, engine.view),
             exclude=exclude,
             user=user,
             method=method,
@@ -77,7 +58,7 @@ def related(
             max_staleness_s=max_staleness,
             when_stale="live" if live else "raise",
         )
-        _print(answer, as_json)
+        show(answer, as_json)
 
 
 def home(
@@ -98,55 +79,12 @@ def home(
             user,
             k,
             corpus=corpus,
-            where=_where(where, engine.view),
+            where=conditions(where, engine.view),
             exclude=exclude,
             diversity=diversity,
             max_staleness_s=max_staleness,
         )
-        _print(answer, as_json)
-
-
-def recommend(
-    user: Annotated[str, typer.Argument(help="A user id.")],
-    k: Count = 10,
-    model: UserModel = None,
-    corpus: Corpus = None,
-    where: WhereText = None,
-    exclude: Exclude = None,
-    as_json: AsJson = False,
-) -> None:
-    """Items for a user, by a model about users and items."""
-    from engine.client import Engine
-
-    with Engine() as engine:
-        demands = _where(where, lambda: engine.opened.user_model(model).recommender().view)
-        _print(engine.recommend(user, k, model=model, corpus=corpus, where=demands, exclude=exclude), as_json)
-
-
-def predict(
-    user: Annotated[str, typer.Argument(help="A user id.")],
-    item: Annotated[str, typer.Argument(help="An item id.")],
-    model: UserModel = None,
-    as_json: AsJson = False,
-) -> None:
-    """What a user would rate an item."""
-    from engine.client import Engine
-
-    with Engine() as engine:
-        _print(engine.predict(user, item, model=model), as_json)
-
-
-def similar_users(
-    user: Annotated[str, typer.Argument(help="A user id.")],
-    k: Annotated[int, typer.Option("-k", help="How many users.")] = 10,
-    model: UserModel = None,
-    as_json: AsJson = False,
-) -> None:
-    """Users like one."""
-    from engine.client import Engine
-
-    with Engine() as engine:
-        _print(engine.similar_users(user, k, model=model), as_json)
+        show(answer, as_json)
 
 
 def new_item(
@@ -165,18 +103,18 @@ def new_item(
     from engine.client import Engine
 
     with Engine() as engine:
-        kinds = _kinds(engine.view())
-        fields = dict(_field(text, kinds) for text in field or ())
+        kinds = kinds_of(engine.view())
+        fields = dict(field_value(text, kinds) for text in field or ())
         answer = engine.new_item(
             item_id,
             fields,
             contexts=saved_in or (),
             corpus=corpus,
             k=k,
-            where=_where(where, engine.view),
+            where=conditions(where, engine.view),
             exclude=exclude,
         )
-        _print(answer, as_json)
+        show(answer, as_json)
 
 
 def clusters(
@@ -186,18 +124,7 @@ def clusters(
     from engine.client import Engine
 
     with Engine() as engine:
-        _print(engine.user_clusters(count), as_json)
-
-
-def _print(result: Shown, as_json: bool) -> None:
-    from rich.console import Console
-
-    from engine.serving.show import render
-
-    if as_json:
-        print(result.to_json())
-        return
-    render(result, Console(highlight=False))
+        show(engine.user_clusters(count), as_json)
 
 
 def _weighted(items: list[str], weights: list[float] | None) -> str | dict[str, float]:
@@ -210,56 +137,3 @@ def _weighted(items: list[str], weights: list[float] | None) -> str | dict[str, 
     if weights is None and len(items) == 1:
         return items[0]
     return dict(zip(items, weights or [1.0] * len(items), strict=True))
-
-
-def _kinds(view: Any) -> dict[str, str]:
-    return {name: column.kind for name, column in view.items.fields.items()}
-
-
-def _where(texts: list[str] | None, view: Callable[[], Any]) -> dict[str, Any] | None:
-    """Conditions as the client takes them; several ranges on one field are met together. `view` tells the fields."""
-    if not texts:
-        return None
-    kinds, where = _kinds(view()), dict[str, Any]()
-    for text in texts:
-        name, sign, value = _parts(text)
-        if sign == "=":
-            where[name] = _value(name, value, kinds.get(name, "text"), "|" in value)
-            continue
-        bounds = where.setdefault(name, {})
-        if not isinstance(bounds, dict):
-            bounds = where[name] = {}
-        bounds[sign] = _number(name, value)
-    return where
-
-
-def _field(text: str, kinds: dict[str, str]) -> tuple[str, Any]:
-    name, sign, value = _parts(text)
-    if sign != "=":
-        name, _, value = text.partition("=")
-    kind = kinds.get(name, "text")
-    return name, _value(name, value, kind, kind in ("categorical", "vector"))
-
-
-def _value(name: str, text: str, kind: str, several: bool) -> Any:
-    parts = text.split("|") if several and kind != "text" else [text]
-    read = [_number(name, part) if kind in ("numeric", "vector") else part for part in parts]
-    return read if several and kind != "text" else read[0]
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    from engine.errors import InputError
-
-    found = _CONDITION.fullmatch(text)
-    if found is None:
-        raise InputError(f"cannot read {text!r}", hint="Write FIELD=VALUE or, for a number, FIELD>=VALUE.")
-    return found[1].strip(), found[2], found[3].strip()
-
-
-def _number(name: str, text: str) -> float:
-    from engine.errors import InputError
-
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(f"field {name!r}: {text!r} is not a number") from error

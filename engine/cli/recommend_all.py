@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.query import Corpus, Count, UserModel
+from engine.cli.asking import Corpus, Count
+from engine.cli.query_users import UserModel
 
 
 def register(app: typer.Typer) -> None:

@@ -128,6 +128,7 @@ class Engine:
     user_clusters = questions.user_clusters
     recommend = user_models.recommend
     recommend_all = user_models.recommend_all
+    next_items = user_models.next_items
     predict = user_models.predict
     similar_users = user_models.similar_users
     published_models = user_models.published_models

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from engine.serving.new_items import NewItems
     from engine.serving.recommend import Recommender
     from engine.serving.shadow import Shadowing
-    from engine.serving.user_answers import Taken, UserRecommender
+    from engine.serving.taken import Taken
+    from engine.serving.user_answers import UserRecommender
     from engine.serving.view import View
 
 
@@ -183,11 +184,11 @@ class Opened:
 
     def _taken(self, user: str, relation: str) -> Taken | None:
         from engine.graph.queries import load_queries
-        from engine.serving.user_answers import Taken
+        from engine.serving.taken import Taken
 
         query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
         rows = self.graph.read(query, {"id": user})
-        return Taken(tuple(rows[0]["items"]), tuple(rows[0]["values"])) if rows else None
+        return Taken(*(tuple(rows[0][name]) for name in ("items", "values", "times", "friends"))) if rows else None
 
     def look_again(self) -> None:
         """What serves may have changed just now: the next question looks."""

@@ -1,4 +1,4 @@
-"""The engine's answers about users by models about users and items: recommend, predict, alike users."""
+"""The engine's answers about users by models about users and items: recommend, next items, predict, alike users."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Generation
     from engine.serving.filters import Where
+    from engine.serving.next_items import When
     from engine.serving.results import AlikeUsers, Answer, Prediction
     from engine.serving.user_lists import UserLists
 
@@ -22,6 +23,7 @@ def recommend(
     corpus: str | None = None,
     where: Where | None = None,
     exclude: Iterable[str] | None = None,
+    explain: bool = False,
 ) -> Answer:
     """Items for a user, by a model about users and items. What they have already is left out.
 
@@ -32,6 +34,7 @@ def recommend(
         model: a name that `build` published; the only one published when None.
         corpus: the default one when None.
         where, exclude: see `related`.
+        explain: add what the model attended to, where it has attention.
 
     Raises:
         NotReadyError: no such model is published.
@@ -39,7 +42,46 @@ def recommend(
         UnknownNameError: a model, corpus or field that is not there.
         InputError: k or the filter is wrong.
     """
-    return engine.opened.user_model(model).recommender().recommend(user, k, corpus=corpus, where=where, exclude=exclude)
+    from engine.serving.user_items import recommend
+
+    one = engine.opened.user_model(model).recommender()
+    return recommend(one, user, k, corpus=corpus, where=where, exclude=exclude, explain=explain)
+
+
+def next_items(
+    engine: Engine,
+    user: str,
+    k: int = 10,
+    *,
+    model: str | None = None,
+    at: When | None = None,
+    corpus: str | None = None,
+    where: Where | None = None,
+    exclude: Iterable[str] | None = None,
+    explain: bool = False,
+) -> Answer:
+    """What a user takes up next, by a model that goes by the order of what they took up.
+
+    The user's own history is read from the graph as it stands, what others did from the generation. Nothing that happened at or
+    after the time asked about is read of anybody, and what the user had by then is left out.
+
+    Args:
+        model: such as "dgsr", "sasrec", "markov" or "session-knn", published by `train`; the only one when None.
+        at: the time of the question, epoch ms or a datetime with a time zone; now when None.
+        corpus: the default one when None.
+        where, exclude: see `related`.
+        explain: add what the model attended to, where it has attention.
+
+    Raises:
+        NotReadyError: no such model is published.
+        UnknownNodeError: a user that is not there.
+        UnknownNameError: a model, corpus or field that is not there.
+        InputError: the model goes by no order; k, the time or the filter is wrong.
+    """
+    from engine.serving.next_items import next_items
+
+    one = engine.opened.user_model(model, "next").recommender()
+    return next_items(one, user, k, at=at, corpus=corpus, where=where, exclude=exclude, explain=explain)
 
 
 def recommend_all(engine: Engine, k: int = 10, *, model: str | None = None, corpus: str | None = None) -> UserLists:
@@ -67,15 +109,24 @@ def recommend_all(engine: Engine, k: int = 10, *, model: str | None = None, corp
     return UserLists(asked, k, chosen, engine.settings.threads)
 
 
-def predict(engine: Engine, user: str, item: str, *, model: str | None = None) -> Prediction:
+def predict(engine: Engine, user: str, item: str, *, model: str | None = None, explain: bool = False) -> Prediction:
     """What a user would rate an item, and how likely each rating is where the model tells.
+
+    A user who came after the model was published is answered from what they rated and whom they follow by now, without training;
+    `rests_on` says which.
+
+    Args:
+        model: a name that `build` published; the only one that predicts ratings when None.
+        explain: add what the model attended to, where it has attention.
 
     Raises:
         InputError: the model predicts no ratings.
-        NotReadyError: no such model is published, or the user came after it.
+        NotReadyError: no such model is published, or it knows nothing of the user and cannot take in what they have.
         UnknownNodeError: a user or item that is not there.
     """
-    return engine.opened.user_model(model, "rating").recommender().predict(user, item)
+    from engine.serving.user_rating import predict
+
+    return predict(engine.opened.user_model(model, "rating").recommender(), user, item, explain=explain)
 
 
 def similar_users(engine: Engine, user: str, k: int = 10, *, model: str | None = None) -> AlikeUsers:
@@ -84,7 +135,9 @@ def similar_users(engine: Engine, user: str, k: int = 10, *, model: str | None =
     Raises:
         NotReadyError, UnknownNodeError, InputError: see `recommend`.
     """
-    return engine.opened.user_model(model).recommender().similar_users(user, k)
+    from engine.serving.alike_users import similar_users
+
+    return similar_users(engine.opened.user_model(model).recommender(), user, k)
 
 
 def published_models(engine: Engine) -> Mapping[str, Generation]:

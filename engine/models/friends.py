@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.graph.snapshot_csr import edge_rows
 from engine.models.user_item import UserItemData
-from engine.types import CSR
+from engine.types import CSR, IndexArray
+
+
+@runtime_checkable
+class TellsRests(Protocol):
+    """A method that reads friends beside ratings, and says which of them an answer rests on."""
+
+    def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
+        """For each user "ratings and friends", "ratings", "friends" or "nothing"."""
+        ...
 
 
 def friends_of(data: UserItemData) -> CSR:

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.user_item import UserItemData, UserItemEdges
-from engine.types import CSR, IndexArray
+from engine.types import CSR, FloatArray, IndexArray, KeyOrder, TimeArray
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one user took up before a time, and that time: all that may be read of them.
+
+    Attributes:
+        items: int32 `[M]`, rows, oldest first; one may come again.
+        times: int64 `[M]` epoch ms, `NO_TIME` where an edge has none.
+        before: epoch ms, the time of the prediction.
+        user: the user's row; -1 for one who came after the data.
+    """
+
+    items: IndexArray
+    times: TimeArray
+    before: int
+    user: int = -1
+
+    @staticmethod
+    def of(items: IndexArray, times: TimeArray, before: int, order: KeyOrder, user: int = -1) -> History:
+        """What came before a time, in the order of `sequences`.
+
+        Args:
+            items, times: of all edges, in any order.
+            order: of the items' keys.
+        """
+        read = np.flatnonzero(times < before)
+        read = read[np.lexsort((order.ranks(items[read]), times[read]))]
+        return History(items[read].astype(np.int32), times[read].astype(np.int64), before, user)
+
+    def only(self, kept: NDArray[np.integer]) -> History:
+        """With some of the edges alone, by position."""
+        return History(self.items[kept], self.times[kept], self.before, self.user)
+
+
+@runtime_checkable
+class NextScorer(Protocol):
+    """A method that tells what a user takes up next, from what came before a time."""
+
+    def score_next(self, history: History) -> FloatArray:
+        """Score every item to be next, float32 `[items]`, as a row of `UserScorer.score`.
+
+        Of the user nothing but the history is read, and of nobody else what came at or after its time. What training learned
+        stays learned.
+        """
+        ...
 
 
 def sequences(data: UserItemData, edges: UserItemEdges) -> CSR:

@@ -10,9 +10,9 @@ import numpy as np
 from engine.errors import EmptyGraphError
 from engine.graph.snapshot import NO_TIME, NodeTable, Snapshot
 from engine.graph.snapshot_columns import with_row
-from engine.graph.snapshot_csr import Relation, edge_rows
+from engine.graph.snapshot_csr import Relation, edge_rows, relation
 from engine.models.user_item import UserItemData, UserItemEdges, joined
-from engine.types import CSR, FloatArray, IndexArray
+from engine.types import CSR, FloatArray, IndexArray, TimeArray
 
 
 def has_users(snapshot: Snapshot) -> bool:
@@ -33,18 +33,18 @@ def learnable(snapshot: Snapshot) -> tuple[NodeTable, Relation]:
     Raises:
         EmptyGraphError: there are neither interactions nor saves.
     """
-    nodes, relation = taker_relation(snapshot)
-    if not relation.num_edges:
+    nodes, edges = taker_relation(snapshot)
+    if not edges.num_edges:
         raise EmptyGraphError(
             "the graph has neither interactions nor saves", hint="Load a data set with `engine ingest DIR`."
         )
-    return nodes, relation
+    return nodes, edges
 
 
 def takers(snapshot: Snapshot) -> tuple[NodeTable, CSR]:
     """Who has items, and a CSR from them to the items."""
-    nodes, relation = taker_relation(snapshot)
-    return nodes, relation.forward
+    nodes, edges = taker_relation(snapshot)
+    return nodes, edges.forward
 
 
 def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None) -> UserItemData:
@@ -53,8 +53,8 @@ def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None
     Raises:
         EmptyGraphError: there are neither interactions nor saves.
     """
-    nodes, relation = learnable(snapshot)
-    forward = relation.forward
+    nodes, edges = learnable(snapshot)
+    forward = edges.forward
     rating = forward.value
     levels: tuple[float, ...] = ()
     if rating is not None:
@@ -71,15 +71,45 @@ def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None
     )
 
 
-def with_user(data: UserItemData, user: str, items: IndexArray, ratings: FloatArray) -> UserItemData:
-    """The data with one more user, in the last row.
+def with_user(
+    data: UserItemData,
+    user: str,
+    items: IndexArray,
+    ratings: FloatArray,
+    times: TimeArray | None = None,
+    friends: IndexArray | None = None,
+) -> UserItemData:
+    """The data where a user has something, of whom it knew nothing: in a row of their own, the last, unless they have one.
 
     Args:
         items: int32 `[M]`, what they have; ratings: float32 `[M]`, NaN where they gave none.
+        times: int64 `[M]` epoch ms; none is known when None.
+        friends: int32 `[F]`, the users they follow.
     """
-    rows = np.full(len(items), len(data.users), np.int32)
-    new = UserItemEdges(rows, items, ratings, np.full(len(items), NO_TIME, np.int64))
+    row = int(data.users.index_of([user])[0])
+    users = with_row(data.users, user) if row < 0 else data.users
+    row = len(data.users) if row < 0 else row
+    when = np.full(len(items), NO_TIME, np.int64) if times is None else times
+    new = UserItemEdges(np.full(len(items), row, np.int32), items, ratings, when)
+    own = np.empty(0, np.int32) if friends is None else friends
     follows = data.follows
+    if follows is None and len(own):
+        follows = CSR(np.zeros(len(data.users) + 1, np.int64), np.empty(0, np.int32))
     if follows is not None:
-        follows = replace(follows, indptr=np.append(follows.indptr, follows.indptr[-1]))
-    return replace(data, users=with_row(data.users, user), train=joined(data.train, new), follows=follows)
+        follows = _following(follows, len(users), row, own)
+    return replace(data, users=users, train=joined(data.train, new), follows=follows)
+
+
+def _following(follows: CSR, count: int, row: int, friends: IndexArray) -> CSR:
+    """The follows of so many users, where one follows others than before: since when and how much is not known of them."""
+    source = edge_rows(follows)
+    kept = source != row
+    time, value = follows.time, follows.value
+    return relation(
+        count,
+        count,
+        np.concatenate([source[kept], np.full(len(friends), row, np.int32)]),
+        np.concatenate([follows.indices[kept], friends]),
+        time=None if time is None else np.concatenate([time[kept], np.full(len(friends), NO_TIME, np.int64)]),
+        value=None if value is None else np.concatenate([value[kept], np.full(len(friends), np.nan, np.float32)]),
+    ).forward

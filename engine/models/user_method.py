@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.models.row_embedder import Joined, RowEmbedder
     from engine.models.user_item import UserItemData
 
-Answers = Literal["ranking", "rating"]
+Answers = Literal["ranking", "rating", "next"]
 Settings = Mapping[str, Any]
 
 
@@ -52,7 +52,8 @@ class UserMethod:
     Attributes:
         name: what a caller asks for.
         about: one line on what it does.
-        answers: "ranking" where what `make` returns is a `UserScorer`, "rating" where it is a `RatingPredictor`.
+        answers: "ranking" where what `make` returns is a `UserScorer`, "rating" where it is a `RatingPredictor`, "next" where it
+            is a `NextScorer`.
         make: makes an unfitted method from settings.
         settings: what this method changes in the settings of its family.
         family: whose section of a configuration it reads, beside its own.

@@ -15,6 +15,7 @@ _GCMC_SPACE: Space = {
 }
 _RANKING: frozenset[Answers] = frozenset({"ranking"})
 _RATING: frozenset[Answers] = frozenset({"rating"})
+_NEXT: frozenset[Answers] = frozenset({"ranking", "next"})
 _KNN_SPACE: Space = {
     "neighbours": Range(10, 1000, log=True, whole=True),
     "shrink": Range(0.1, 1000, log=True),
@@ -191,21 +192,21 @@ _SEQUENTIAL = (
     _method(
         "markov",
         "what comes right after the user's last item, smoothed",
-        _RANKING,
+        _NEXT,
         "user_baselines.sequential:MarkovChain",
         {"smoothing": Range(0.01, 100, log=True)},
     ),
     _method(
         "session-knn",
         "items like the user's latest ones",
-        _RANKING,
+        _NEXT,
         "user_baselines.sequential:SessionKnn",
         {**_KNN_SPACE, "recent": Range(1, 50, log=True, whole=True), "decay": Range(0.3, 1.0)},
     ),
     _method(
         "sasrec",
         "self-attention over the user's latest items",
-        _RANKING,
+        _NEXT,
         "sasrec.ranker:SasrecRanker",
         _SASREC_SPACE,
         kept=True,
@@ -213,7 +214,7 @@ _SEQUENTIAL = (
     _method(
         "dgsr",
         "attention over the graph of who took up what before",
-        _RANKING,
+        _NEXT,
         "dgsr.ranker:DgsrRanker",
         {**_SASREC_SPACE, "users": Range(5, 50, log=True, whole=True)},
         kept=True,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,19 @@ def literal(text: str) -> str:
     """A Cypher string literal for any text."""
     escaped = "".join(_escaped(char) for char in text)
     return f"'{escaped}'"
+
+
+def cypher_literal(value: Any) -> str:
+    """A Cypher literal for plain values: texts, numbers, None, and lists and maps of such."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {cypher_literal(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(cypher_literal, value)) + "]"
+    return str(value)
 
 
 def _escaped(char: str) -> str:

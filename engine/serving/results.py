@@ -70,6 +70,57 @@ class Explanation:
     cypher: str
 
 
+@dataclass(frozen=True, slots=True)
+class WeighedNode:
+    """A node that a model attended to.
+
+    Attributes:
+        weight: of all that this attention gave, in [0, 1].
+    """
+
+    kind: NodeKind
+    id: str
+    title: str | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One attention of a model.
+
+    Attributes:
+        name: which, in words.
+        role: "items" that the user has, "friends" whom they follow, "takers" who have those items too, or "raters" of the item
+            asked about.
+        of: how many nodes were attended to.
+        nodes: those with the largest weights, the largest first.
+    """
+
+    name: str
+    role: Literal["items", "friends", "takers", "raters"]
+    of: int
+    nodes: tuple[WeighedNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a model's answer rests on: the weights of its own attention.
+
+    Attributes:
+        parts: an attention each, the last layer's first.
+        cypher: a query that shows these nodes in the graph, with `parameters`.
+    """
+
+    parts: tuple[Part, ...]
+    cypher: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def nodes(self) -> tuple[WeighedNode, ...]:
+        """The nodes of all parts."""
+        return tuple(node for part in self.parts for node in part.nodes)
+
+
 class ScoredItem(NamedTuple):
     """One answered item. A named tuple, for an answer makes many and a frozen dataclass takes four times as long.
 
@@ -117,6 +168,8 @@ class Answer(Shown):
         interests: of a home feed.
         certificate: how far the generation's vectors may be from an exact refresh: `largest_error`, a Euclidean distance of
             unit vectors, and `skipped`, how many items have one. None is exact.
+        at: of what comes next, the time that was asked about, epoch ms: nothing at or after it was read.
+        evidence: where it was asked for, what the model attended to; None of a method without attention.
     """
 
     subject: str
@@ -130,6 +183,8 @@ class Answer(Shown):
     reason: str | None = None
     interests: tuple[Interest, ...] = ()
     certificate: Mapping[str, Any] | None = None
+    at: int | None = None
+    evidence: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -192,6 +247,7 @@ class Prediction(Shown):
         rating: the expected rating.
         distribution: rating -> its chance, where the model tells; None where it does not.
         rests_on: what is known of the two, in words.
+        evidence: where it was asked for, what the model attended to; None of a method without attention.
     """
 
     user: str
@@ -203,6 +259,7 @@ class Prediction(Shown):
     generation: str
     watermark: int
     as_of: datetime
+    evidence: Evidence | None = None
 
 
 class AlikeUser(NamedTuple):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from engine.serving import results
+from engine.serving.explain import cypher_literal
 from engine.serving.show_operations import certificate_in_words, render_operations
 from engine.serving.tables import cell, fitted, new_table, shown_time
 
@@ -45,7 +47,8 @@ def _answer(answer: results.Answer, console: Console) -> None:
     for place, item in enumerate(answer.items, start=1):
         cells = [str(place), f"{item.score:.4f}", item.item_id, item.title or ""]
         table.add_row(*map(cell, cells + ([item.interest or ""] if with_interest else [])))
-    console.print(cell(f"{answer.subject}: {len(answer.items)} of {answer.corpus}, by {answer.method}", 200))
+    when = "" if answer.at is None else f" at {shown_time(datetime.fromtimestamp(answer.at / 1000, UTC))}"
+    console.print(cell(f"{answer.subject}{when}: {len(answer.items)} of {answer.corpus}, by {answer.method}", 200))
     for interest in answer.interests:
         console.print(
             cell(
@@ -60,6 +63,7 @@ def _answer(answer: results.Answer, console: Console) -> None:
     for item in answer.items:
         if item.explanation is not None:
             _explanation(item, item.explanation, console)
+    _evidence(answer.evidence, console)
     console.print(cell(_origin(answer), 200))
 
 
@@ -72,7 +76,18 @@ def _explanation(item: results.ScoredItem, why: results.Explanation, console: Co
     console.print(Text("  " + why.cypher.replace("\n", "\n  ")))
 
 
-def _name(node: results.NodeRef) -> str:
+def _evidence(why: results.Evidence | None, console: Console) -> None:
+    if why is None:
+        return
+    for part in why.parts:
+        console.print(cell(f"{part.name}: the largest of {part.of:,}", 200))
+        for node in part.nodes:
+            console.print(cell(f"  {node.weight:6.1%}  {node.kind} {_name(node)}", 200))
+    console.print(Text("  " + f":params {cypher_literal(why.parameters)}"))
+    console.print(Text("  " + why.cypher.replace("\n", "\n  ")))
+
+
+def _name(node: results.NodeRef | results.WeighedNode) -> str:
     return f"{node.id} ({node.title})" if node.title else node.id
 
 
@@ -94,6 +109,7 @@ def _prediction(found: results.Prediction, console: Console) -> None:
     for level, chance in (found.distribution or {}).items():
         console.print(f"  {level:g}  {chance:6.1%}  {'#' * round(40 * chance)}")
     console.print(cell(f"it rests on {found.rests_on}", 200))
+    _evidence(found.evidence, console)
     console.print(cell(_origin(found), 200))
 
 

@@ -1,7 +1,7 @@
-"""Recommendations, ratings and alike users by a model about users and items. Knows one view and one method; no registry.
+"""What every answer by a model about users and items rests on: one view, one method, and who is asking. No registry.
 
-A user whom the generation has not seen is answered from their first items, read from the graph as it stands, without
-training, and the answer says so.
+A user whom the generation has not seen is answered from what the graph as it stands knows of them, without training, and the
+answer says so.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.arrays import open_array
-from engine.errors import InputError, NotReadyError, UnknownNodeError
-from engine.index.protocol import check_k
-from engine.models.user_graph import graph_data, has_users, takers, with_user
-from engine.models.user_item import FoldsIn, FoldsInData, UserItemData
+from engine.errors import NotReadyError, UnknownNodeError
+from engine.models.user_graph import graph_data, has_users, takers
+from engine.models.user_item import FoldsInData, UserItemData
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.registry import Receipt
@@ -27,40 +26,38 @@ from engine.serving import layout
 from engine.serving.candidates import named, why_fewer
 from engine.serving.filters import Filters, Where, conditions
 from engine.serving.forgotten import NOTHING
-from engine.serving.nearest import NearestMethod, ranked, rows_in
-from engine.serving.query import Found, Query, Scope, hidden_ids
-from engine.serving.results import AlikeUser, AlikeUsers, Answer, Prediction
+from engine.serving.nearest import ranked, rows_in
+from engine.serving.query import Found, Scope, hidden_ids
+from engine.serving.results import Answer
+from engine.serving.taken import FindTaken, Taken
+from engine.serving.together import Together
 from engine.serving.view import View
 from engine.settings import GraphMapping
 from engine.types import FloatArray
 
-CANDIDATES = 1000
-"""So many items a method that only predicts ratings puts in order."""
-
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What the graph knows of a user that the generation does not.
+class Asker:
+    """Who asks.
 
     Attributes:
-        items: ids of the items they have.
-        ratings: what they gave them; NaN where they gave none.
+        row: theirs; -1 where the generation has none.
+        taken: what the graph knows of one who has no row, or had nothing when the generation was built; None for all others,
+            and where it knows nothing.
+        have: int64, rows of the items they have, which no answer holds.
     """
 
-    items: tuple[str, ...]
-    ratings: tuple[float, ...]
-
-
-FindTaken = Callable[[str, str], Taken | None]
-"""Looks up in the graph as it stands who has items: id, and "interactions" or, for a context, "saves"; None where there is
-no such node."""
+    user: str
+    row: int
+    taken: Taken | None
+    have: NDArray[np.int64]
 
 
 class UserRecommender:
-    """Answers about users from one generation.
+    """One generation of a model about users and items, ready to answer.
 
     Args:
-        find: see `FindTaken`.
+        find: see `engine.serving.taken.FindTaken`.
         open_method: makes the method ready to answer about the view's data: see `engine.refresh.user_model.opened_method`.
     """
 
@@ -75,7 +72,7 @@ class UserRecommender:
         self.about = find_user_method(view.facts["config"]["model"])
         self.filters = Filters(view.items)
         self.forgotten = NOTHING
-        self._mapping = mapping
+        self.mapping = mapping
         self._find = find
         self._open = open_method
         self._opening = threading.Lock()
@@ -101,6 +98,11 @@ class UserRecommender:
         """What the snapshot tells the method."""
         return graph_data(self.view.snapshot)
 
+    @functools.cached_property
+    def together(self) -> Together:
+        """What users have in common."""
+        return Together(self.data)
+
     @property
     def method(self) -> Any:
         """The method, read or fitted when it is first needed: an index answers for known users without it."""
@@ -117,113 +119,48 @@ class UserRecommender:
         vectors: FloatArray = open_array(self.view.folder, layout.USER_VECTORS)
         return vectors
 
-    def recommend(
-        self,
-        user: str,
-        k: int = 10,
-        *,
-        corpus: str | None = None,
-        where: Where | None = None,
-        exclude: Iterable[str] | None = None,
-    ) -> Answer:
-        """See `engine.client.Engine.recommend`."""
-        wanted = check_k(k)
-        name = self.view.corpus_or_only(self._mapping.items.default_corpus) if corpus is None else corpus
-        demands = conditions(where, self.filters.kinds)
-        row, taken = self._look_up(user)
-        have = self._own(row) if taken is None else self._rows_of(taken)
-        out = {*have.tolist(), *self.view.items.index_of(list(hidden_ids(exclude))).tolist(), *self.forgotten.items}
-        out.discard(-1)
-        number = self.view.corpus_number(name)
-        scope = Scope(number, self.filters.matches(demands, number) if demands else None, frozenset(out))
-        found, how, reason = self._found(user, row, taken, have, scope, wanted)
-        items = named(self.view, found, name)
-        if len(items) < wanted:
-            fewer = self._why_fewer(len(items), scope)
-            reason = fewer if reason is None else f"{reason}; {fewer}"
-        origin = self.view.origin
-        return Answer(
-            f"recommended to {user}",
-            wanted,
-            items,
-            how,
-            name,
-            origin.generation,
-            origin.watermark,
-            origin.as_of,
-            reason,
-        )
+    @property
+    def user_kind(self) -> str:
+        """What stands for users here: "user", or "context" where nobody but contexts have items."""
+        return "user" if has_users(self.view.snapshot) else "context"
 
-    def predict(self, user: str, item: str) -> Prediction:
-        """See `engine.client.Engine.predict`."""
-        if "rating" not in self.about.answers:
-            raise InputError(
-                f"model {self.about.name!r} ranks items and predicts no ratings",
-                hint="`engine evaluate methods` says what each can do.",
-            )
-        row, taken = self._look_up(user)
-        column = int(self.view.items.index_of([item])[0])
-        if column < 0 or column in self.forgotten.items:
+    def row_of(self, user: str) -> int:
+        """The user's row, or -1.
+
+        Raises:
+            UnknownNodeError: they were forgotten.
+        """
+        row, kind = int(self.data.users.index_of([user])[0]), self.user_kind
+        if row in self.forgotten.of(kind) or self.forgotten.means(kind, user):
+            raise UnknownNodeError(f"there is no {kind} {user!r:.80}: they were forgotten")
+        return row
+
+    def in_graph(self, user: str, row: int) -> Taken | None:
+        """What the graph as it stands knows of a user; None where it does not know one whom the generation does.
+
+        Raises:
+            UnknownNodeError: there is no such user, here or there.
+        """
+        taken = self._find(user, "interactions" if self.user_kind == "user" else "saves")
+        if taken is None and row < 0:
             raise UnknownNodeError(
-                f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
-                hint=f"An item added after it was built is seen by the next `engine build {self.about.name}`.",
+                f"there is no {self.user_kind} {user!r:.80}", hint="Add them with `engine.add_users`."
             )
-        method = self.method
-        if taken is not None:
-            method, row = self._with_late(user, taken)
-            rests = f"{len(taken.items):,} items of the user that are newer than the generation"
-        elif row < 0:
-            raise NotReadyError(
-                f"nothing is known of user {user!r} yet", hint="A first rating is enough for a prediction."
-            )
-        else:
-            rests = self._rests_on(row, column)
-        users, items = np.array([row], np.int32), np.array([column], np.int32)
-        rating = float(method.predict(users, items)[0])
-        spread = None
-        if hasattr(method, "distribution"):
-            chances = method.distribution(users, items)[0].tolist()
-            spread = dict(zip(self.data.levels, chances, strict=True))
-        origin = self.view.origin
-        return Prediction(
-            user, item, rating, spread, self.about.name, rests, origin.generation, origin.watermark, origin.as_of,
-        )  # fmt: skip
+        return taken
 
-    def similar_users(self, user: str, k: int = 10) -> AlikeUsers:
-        """See `engine.client.Engine.similar_users`."""
-        wanted = check_k(k)
-        row, taken = self._look_up(user)
-        vectors = self.user_vectors
-        if taken is not None or vectors is None or not vectors[row].any():
-            scores, how = self._overlap(row, taken), "shared items"
-        else:
-            scores, how = vectors @ vectors[row], self.about.name
-        scores = np.where(self.data.users.alive, scores, 0.0)
-        scores[[row, *self.forgotten.users] if row >= 0 else list(self.forgotten.users)] = 0.0
-        best = ranked(np.flatnonzero(scores > 0), scores[scores > 0], wanted, self.data.users.order)
-        ids = self.data.users.ids
-        alike = tuple(
-            AlikeUser(ids[at], float(score)) for at, score in zip(best.rows.tolist(), best.scores.tolist(), strict=True)
-        )
-        origin = self.view.origin
-        return AlikeUsers(user, wanted, alike, how, origin.generation, origin.watermark, origin.as_of)
-
-    def _look_up(self, user: str) -> tuple[int, Taken | None]:
-        """The user's row, or what the graph knows of one who has none or had nothing when the generation was built.
+    def asker(self, user: str) -> Asker:
+        """Who asks, from the generation where it knows something of them, and else from the graph.
 
         Raises:
             UnknownNodeError: there is no such user, or they were forgotten.
         """
-        row = int(self.data.users.index_of([user])[0])
-        kind = "user" if has_users(self.view.snapshot) else "context"
-        if row in self.forgotten.of(kind) or self.forgotten.means(kind, user):
-            raise UnknownNodeError(f"there is no {kind} {user!r:.80}: they were forgotten")
+        row = self.row_of(user)
         if row >= 0 and len(takers(self.view.snapshot)[1].row(row)):
-            return row, None
-        taken = self._find(user, "interactions" if kind == "user" else "saves")
-        if taken is None and row < 0:
-            raise UnknownNodeError(f"there is no {kind} {user!r:.80}", hint="Add them with `engine.add_users`.")
-        return row, taken if taken is None or taken.items else None
+            return Asker(user, row, None, self._own(row))
+        taken = self.in_graph(user, row)
+        if taken is None or not (taken.items or taken.friends):
+            return Asker(user, row, None, self._own(row))
+        return Asker(user, row, taken, taken.rows(self.view.items))
 
     def _own(self, row: int) -> NDArray[np.int64]:
         """The items a user has: by the edges that the model learns from, and by the contexts that they own."""
@@ -233,115 +170,74 @@ class UserRecommender:
             return self.view.user_items(row)[0].astype(np.int64)
         return takers(self.view.snapshot)[1].row(row).astype(np.int64)
 
-    def _rows_of(self, taken: Taken) -> NDArray[np.int64]:
-        rows = self.view.items.index_of(list(taken.items)).astype(np.int64)
-        return np.unique(rows[rows >= 0])
-
-    def _found(
-        self, user: str, row: int, taken: Taken | None, have: NDArray[np.int64], scope: Scope, count: int
-    ) -> tuple[Found, str, str | None]:
-        """What to answer, by which method, and why by that one."""
-        if taken is not None and len(have):
-            return self._folded_in(user, taken, have, scope, count)
-        vectors = self.user_vectors
-        if row >= 0 and vectors is not None and vectors[row].any():
-            query = Query((user,), np.array([-1], np.int32), np.ones(1, np.float32), vectors[row : row + 1])
-            others = None if len(have) else f"{user!r} has no items yet: answered from whom they follow"
-            return NearestMethod(self.view).search(query, scope, count), self.about.name, others
-        if row < 0 or not len(have):
-            rows = rows_in(self.view, scope)
-            found = ranked(rows, self._popularity[rows], count, self.view.items.order)
-            return found, "popularity", f"nothing is known of what {user!r} takes up: these are popular"
-        scored, of_many = self._scored(self.method, row, have, scope, count)
-        reason = f"the best of the {CANDIDATES:,} items most taken up by alike users" if of_many else None
-        return scored, self.about.name, reason
-
-    def _scored(self, method: Any, row: int, have: NDArray[np.int64], scope: Scope, count: int) -> tuple[Found, bool]:
-        """What a method says to a row of its data, and whether it was asked about some of many items only: one that predicts
-        ratings is."""
-        if "ranking" in self.about.answers:
-            return self._best(method.score(np.array([row], np.int32))[0], scope, count), False
-        rows = rows_in(self.view, scope)
-        of_many = len(rows) >= CANDIDATES
-        if of_many:
-            rows = np.sort(ranked(rows, self._taken_with(have)[rows], CANDIDATES, self.view.items.order).rows)
-        scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
-        return ranked(rows, scores, count, self.view.items.order), of_many
-
-    def _folded_in(
-        self, user: str, taken: Taken, have: NDArray[np.int64], scope: Scope, count: int
-    ) -> tuple[Found, str, str | None]:
-        rests = f"{user!r} is newer than the generation: answered from {len(have):,} of their items in the graph"
-        if isinstance(self.method, FoldsIn):
-            order = self.view.items.index_of(list(taken.items))
-            known = order >= 0
-            ratings = np.array(taken.ratings, np.float32)[known]
-            scores = self.method.score_new(order[known].astype(np.int32), ratings)
-            return self._best(scores, scope, count), self.about.name, rests
-        if isinstance(self.method, FoldsInData):
-            method, row = self._with_late(user, taken)
-            return self._scored(method, row, have, scope, count)[0], self.about.name, rests
-        scores = self._taken_with(have)
-        return (
-            self._best(scores, scope, count),
-            "items taken up together",
-            f"{rests}; {self.about.name} cannot take them in",
-        )
-
-    def _with_late(self, user: str, taken: Taken) -> tuple[Any, int]:
-        """The method, answering about the data and one later user; and that user's row.
+    def item_row(self, item: str) -> int:
+        """The row of an item.
 
         Raises:
-            NotReadyError: the method can take in nobody without training.
+            UnknownNodeError: there is no such item, or it was forgotten.
+        """
+        column = int(self.view.items.index_of([item])[0])
+        if column < 0 or column in self.forgotten.items:
+            raise UnknownNodeError(
+                f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
+                hint=f"An item added after it was built is seen by the next `engine build {self.about.name}`.",
+            )
+        return column
+
+    def with_late(self, user: str, taken: Taken) -> tuple[Any, int]:
+        """The method, answering about the data and one of whom it knows nothing; and that user's row.
+
+        Raises:
+            NotReadyError: the method can take in nobody without training, or nothing of what they have or whom they follow.
         """
         if not isinstance(self.method, FoldsInData):
             raise NotReadyError(
                 f"user {user!r} is newer than generation {self.view.origin.generation}",
                 hint=f"`engine build {self.about.name}` takes them in.",
             )
-        rows, ratings = self.view.items.index_of(list(taken.items)), np.array(taken.ratings, np.float32)
-        known = (rows >= 0) & (~np.isnan(ratings) | ("ranking" in self.about.answers))
-        if not known.any():
+        late = taken.added_to(self.data, user, unrated="ranking" in self.about.answers)
+        if late is None:
             raise NotReadyError(f"user {user!r} has rated nothing that generation {self.view.origin.generation} knows")
-        late = with_user(self.data, user, rows[known], ratings[known])
-        return self.method.fold_in(late), len(self.data.users)
+        return self.method.fold_in(late), int(late.users.index_of([user])[0])
 
-    def _best(self, scores: FloatArray, scope: Scope, count: int) -> Found:
+    def scope(
+        self, corpus: str | None, where: Where | None, exclude: Iterable[str] | None, have: NDArray[np.int64]
+    ) -> Scope:
+        """What may be answered.
+
+        Args:
+            have: rows of items that the user has.
+
+        Raises:
+            UnknownNameError: a corpus or field that is not there.
+            InputError: the filter is wrong.
+        """
+        name = self.view.corpus_or_only(self.mapping.items.default_corpus) if corpus is None else corpus
+        demands = conditions(where, self.filters.kinds)
+        out = {*have.tolist(), *self.view.items.index_of(list(hidden_ids(exclude))).tolist(), *self.forgotten.items}
+        out.discard(-1)
+        number = self.view.corpus_number(name)
+        return Scope(number, self.filters.matches(demands, number) if demands else None, frozenset(out))
+
+    def best(self, scores: FloatArray, scope: Scope, count: int) -> Found:
+        """The best items of a scope by the scores of all, float32 `[N]`; never one that is scored -inf."""
         rows = rows_in(self.view, scope)
         mine = np.asarray(scores)[rows]
         told = np.isfinite(mine)
         return ranked(rows[told], mine[told], count, self.view.items.order)
 
-    @functools.cached_property
-    def _seen(self) -> Any:
-        return self.data.seen()
-
-    @functools.cached_property
-    def _popularity(self) -> FloatArray:
-        """float32 `[N]`, edges of each item."""
-        return np.bincount(self.data.train.item, minlength=len(self.view.items)).astype(np.float32)
-
-    def _shared(self, have: NDArray[np.int64]) -> FloatArray:
-        """float32 `[U]`, how many of some items each user has."""
-        mine = np.zeros(len(self.view.items), np.float32)
-        mine[have] = 1.0
-        return np.asarray(self._seen @ mine, np.float32)
-
-    def _taken_with(self, have: NDArray[np.int64]) -> FloatArray:
-        """For each item, by how many users who share an item with this one it is taken up, each counted by the share."""
-        scores: FloatArray = self._seen.T @ self._shared(have)
-        return scores
-
-    def _overlap(self, row: int, taken: Taken | None) -> FloatArray:
-        """float32 `[U]`: the cosine of each user's set of items and this one's."""
-        have = self._own(row) if taken is None else self._rows_of(taken)
-        shared, size = self._shared(have), np.sqrt(np.diff(self._seen.indptr) * max(len(have), 1))
-        cosines: FloatArray = np.divide(shared, size, out=np.zeros(len(size), np.float32), where=size > 0)
-        return cosines
-
-    def _rests_on(self, row: int, column: int) -> str:
-        ratings = len(takers(self.view.snapshot)[1].row(row))
-        return f"{ratings:,} ratings of the user, {int(self._popularity[column]):,} of the item"
+    def answer(
+        self, subject: str, wanted: int, found: Found, scope: Scope, how: str, reason: str | None, **more: Any
+    ) -> Answer:
+        """The answer that some items are, with the reason why there are fewer than wanted where that is so."""
+        name, origin = self.view.items.corpora[scope.corpus], self.view.origin
+        items = named(self.view, found, name)
+        if len(items) < wanted:
+            fewer = self._why_fewer(len(items), scope)
+            reason = fewer if reason is None else f"{reason}; {fewer}"
+        return Answer(
+            subject, wanted, items, how, name, origin.generation, origin.watermark, origin.as_of, reason, **more
+        )
 
     def _why_fewer(self, count: int, scope: Scope) -> str:
         if self.view.indexes:

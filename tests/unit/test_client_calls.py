@@ -20,6 +20,7 @@ from engine.client import (
     scheduling,
     shadow,
     upkeep,
+    user_models,
     writes,
 )
 from engine.settings import Settings
@@ -36,6 +37,7 @@ from engine.settings import Settings
         indexes,
         scheduling,
         questions,
+        user_models,
         operations,
         shadow,
         inspect,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from engine.models.attention.lists import Lists
-from engine.models.attention.segments import attend, pair_logits
+from engine.models.attention.segments import attend, pair_logits, softmax_of
+from engine.types import FloatArray
 
 
 class Attention(nn.Module):
@@ -31,6 +32,10 @@ class Attention(nn.Module):
             return table.new_zeros(len(lists.at))
         weight: Tensor = self.score.weight
         return pair_logits(self.of_own(own), self.of_value(table), weight[0], lists)
+
+    def weights(self, own: Tensor, table: Tensor, lists: Lists) -> FloatArray:
+        """float32 `[E]`, what `forward` weighs the entries by."""
+        return softmax_of(self.logits(own, table, lists).detach().numpy(), lists)
 
     def forward(self, own: Tensor, table: Tensor, lists: Lists) -> Tensor:
         """float `[S, D]`; 0 for a node without neighbours.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,10 @@ class HopTensors:
     age: Tensor
 
 
+Watch = Callable[[int, int, str, Tensor], None]
+"""Is told what was weighed: layer and hop, both from 1, "long-term" or "short-term", and the weights `[M]` of the hop."""
+
+
 class Update(nn.Module):
     """What a node becomes from its neighbours (equations 5 to 12), for one side and one layer.
 
@@ -55,28 +60,45 @@ class Update(nn.Module):
             self.newest, self.others = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
         self.joined = nn.Linear(self.parts * dim, dim, bias=False)
 
-    def forward(self, itself: Tensor, neighbours: Tensor, hop: HopTensors) -> Tensor:
+    def forward(
+        self,
+        itself: Tensor,
+        neighbours: Tensor,
+        hop: HopTensors,
+        told_of: Callable[[str, Tensor], None] | None = None,
+    ) -> Tensor:
         parts = []
         if self.config.long_term:
             value = told = self.told(neighbours)
             if self.config.order:
                 told, value = told + self.key_order[hop.age], value + self.value_order[hop.age]
-            parts.append(_attended(self.asked(itself)[hop.receiver], told, value, hop.receiver, len(itself)))
+            share = _shares(self.asked(itself)[hop.receiver], told, hop.receiver, len(itself))
+            parts.append(_sums(value, share, hop.receiver, len(itself)))
+            if told_of is not None:
+                told_of("long-term", share)
         if self.config.short_term and len(neighbours):
             asked = self.newest(neighbours[hop.newest])[hop.receiver]
-            parts.append(_attended(asked, self.others(neighbours), neighbours, hop.receiver, len(itself)))
+            share = _shares(asked, self.others(neighbours), hop.receiver, len(itself))
+            parts.append(_sums(neighbours, share, hop.receiver, len(itself)))
+            if told_of is not None:
+                told_of("short-term", share)
         elif self.config.short_term:
             parts.append(torch.zeros_like(itself))
         return torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
 
 
-def _attended(asked: Tensor, told: Tensor, value: Tensor, receiver: Tensor, count: int) -> Tensor:
-    """The values of each receiver's neighbours, weighed by a softmax of asked . told / sqrt(dim); 0 without neighbours."""
+def _shares(asked: Tensor, told: Tensor, receiver: Tensor, count: int) -> Tensor:
+    """The softmax of asked . told / sqrt(dim) over each receiver's neighbours, `[M]`."""
     logit = (asked * told).sum(1) * told.shape[1] ** -0.5
     highest = logit.new_full((count,), -torch.inf).scatter_reduce(0, receiver, logit.detach(), "amax")
     weight = (logit - highest[receiver]).exp()
     mass = logit.new_zeros(count).index_add(0, receiver, weight)
-    share = weight / mass[receiver]
+    share: Tensor = weight / mass[receiver]
+    return share
+
+
+def _sums(value: Tensor, share: Tensor, receiver: Tensor, count: int) -> Tensor:
+    """The weighed values of each receiver's neighbours; 0 without neighbours."""
     return value.new_zeros(count, value.shape[1]).index_add(0, receiver, value * share[:, None])
 
 
@@ -103,21 +125,29 @@ class Dgsr(nn.Module):
         )
         self.project = nn.Linear((config.hops + 1) * config.dim, config.dim, bias=False)
 
-    def forward(self, users: Tensor, hops: Sequence[HopTensors], seed: int | None = None) -> Tensor:
+    def forward(
+        self, users: Tensor, hops: Sequence[HopTensors], seed: int | None = None, watch: Watch | None = None
+    ) -> Tensor:
         """What each user is expected to take up next, `[B, dim]`, to be multiplied with `items`.
 
         Args:
             users: int64 `[B]`, `NOBODY` for one of whom nothing was learned.
             seed: of dropout; None drops nothing.
+            watch: is told what was weighed.
         """
         sides = [users, *(hop.nodes for hop in hops)]
         states = [self._embedded(nodes, number % 2) for number, nodes in enumerate(sides)]
         if seed is not None:
             states = self._dropped(states, seed)
         found = [states[0]]
-        for layer in self.layers:
+        for depth, layer in enumerate(self.layers, start=1):
             states = [
-                layer[number % 2](states[number], states[number + 1], hops[number])  # type: ignore[index]
+                layer[number % 2](  # type: ignore[index]
+                    states[number],
+                    states[number + 1],
+                    hops[number],
+                    None if watch is None else functools.partial(watch, depth, number + 1),
+                )
                 for number in range(len(states) - 1)
             ]
             found.append(states[0])

@@ -12,12 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.models.attention.weighed import Weighed
+from engine.models.dgsr.attention import attention
 from engine.models.dgsr.config import DgsrSettings
 from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph
-from engine.models.dgsr.model import Dgsr
+from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
 from engine.models.next_items import next_items, table_rows
+from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints, run_digest
@@ -105,6 +108,34 @@ class DgsrRanker:
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next, right after the last edge of all."""
+        return self._scored(users, self.graph.now)
+
+    def score_new(self, items: IndexArray, ratings: FloatArray | None = None) -> FloatArray:
+        """float32 `[N]`, for a user who has these items, oldest first, all of them after every edge of the graph."""
+        del ratings
+        now = self.graph.now
+        return self.score_next(History(items, np.full(len(items), now, np.int64), now))
+
+    def score_next(self, history: History) -> FloatArray:
+        """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
+        scores: FloatArray = self._with(history)._scored(self._last, history.before)[0]
+        return scores
+
+    def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
+        """See `engine.models.attention.weighed.Attends`."""
+        del items
+        return attention(self.trained.model, self.graph, users, np.full(len(users), self.graph.now))
+
+    def attention_next(self, history: History) -> list[Weighed]:
+        """See `engine.models.attention.weighed.AttendsInTime`."""
+        return attention(self.trained.model, self._with(history).graph, self._last, np.array([history.before]))
+
+    @property
+    def _last(self) -> IndexArray:
+        """The row of the user whom `_with` adds."""
+        return np.array([len(self.graph.user_row)], np.int32)
+
+    def _scored(self, users: IndexArray, before: int) -> FloatArray:
         found = np.full((len(users), len(self.graph.item_row)), -np.inf, np.float32)
         told = np.flatnonzero(self.graph.item_row >= 0)
         rows = self.graph.item_row[told]
@@ -112,16 +143,11 @@ class DgsrRanker:
         has = self.graph.timed.items_of.degrees()[users] > 0
         if has.any():
             model = self.trained.model
-            expected = expected_next(model, self.graph, np.asarray(users)[has])
+            some = np.asarray(users)[has]
+            expected = expected_next(model, self.graph, some, np.full(len(some), before))
             scores[has] = (expected @ model.items.detach()[torch.from_numpy(rows)].T).numpy()
         found[:, told] = scores
         return found
-
-    def score_new(self, items: IndexArray, ratings: FloatArray | None = None) -> FloatArray:
-        """float32 `[N]`, for a user who has these items, oldest first, all of them after every edge of the graph."""
-        del ratings
-        scores: FloatArray = self._with_late(items).score(np.array([len(self.graph.user_row)], np.int32))[0]
-        return scores
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, validation, time."""
@@ -157,24 +183,24 @@ class DgsrRanker:
         item_row = table_rows(data.items, trained.items, trained.share > 0)
         self.graph = placed_graph(data, data.known(), user_row, item_row)
 
-    def _with_late(self, items: IndexArray) -> DgsrRanker:
-        """The method with one more user, in the last row, of whom nothing was learned."""
+    def _with(self, history: History) -> DgsrRanker:
+        """The method with one more row, of a user who has this history and is otherwise whom it names."""
         graph = self.graph
-        known = items[graph.item_row[items] >= 0]
+        known = history.only(np.flatnonzero((graph.item_row[history.items] >= 0) & (history.times >= 0)))
         own = graph.timed.items_of
         assert own.time is not None
-        times = np.full(len(known), graph.now, np.int64)
         longer = replace(
             own,
-            indptr=np.append(own.indptr, own.indptr[-1] + len(known)),
-            indices=np.concatenate([own.indices, known]).astype(np.int32),
-            time=np.concatenate([own.time, times]),
+            indptr=np.append(own.indptr, own.indptr[-1] + len(known.items)),
+            indices=np.concatenate([own.indices, known.items]).astype(np.int32),
+            time=np.concatenate([own.time, known.times]),
         )
-        late = DgsrRanker(self.settings)
-        late.trained = self.trained
+        found = DgsrRanker(self.settings)
+        found.trained = self.trained
+        named = graph.user_row[history.user] if history.user >= 0 else NOBODY
         timed = replace(graph.timed, items_of=longer)
-        late.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, -1))
-        return late
+        found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, named))
+        return found
 
 
 def _answering(trained: Trained, data: UserItemData, progress: Progress) -> DgsrRanker:

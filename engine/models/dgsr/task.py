@@ -17,7 +17,7 @@ from engine.models.next_items import gain
 from engine.models.sequences import newest
 from engine.models.user_item import UserItemEdges
 from engine.training.full_softmax import full_softmax
-from engine.types import CSR, IndexArray, KeyOrder
+from engine.types import CSR, IndexArray, KeyOrder, TimeArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,16 @@ class DgsrTask:
         total, own = 0.0, self.graph.timed.items_of
         for start in range(0, len(self.held), 256):
             some = self.held.only(np.arange(start, min(start + 256, len(self.held))))
-            scores = expected_next(self.model, self.graph, some.user) @ self.model.items.T
+            after_all = np.full(len(some), self.graph.now)
+            scores = expected_next(self.model, self.graph, some.user, after_all) @ self.model.items.T
             taken = newest(own, some.user, max(1, int(own.degrees()[some.user].max())))
             taken = CSR(taken.indptr, self.graph.item_row[taken.indices].astype(np.int32))
             total += gain(scores, torch.from_numpy(self.graph.item_row[some.item]), taken)
         return total / len(self.held)
 
 
-def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray) -> Tensor:
-    """What users are expected to take up next, after everything in the graph, `[B, dim]`."""
+def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeArray) -> Tensor:
+    """What users are expected to take up next, `[B, dim]`, after all of their own and what was before a time each of others."""
     place = graph.timed.items_of.degrees()[users]
-    before = np.full(len(users), graph.now)
     with torch.no_grad():
         return model(*graph.histories(users, place, before, model.config))  # type: ignore[no-any-return]

@@ -78,8 +78,12 @@ class Diffusing:
             found[side] = by_key[np.asarray(nodes.order.ranks(np.arange(len(nodes))))]
         return found
 
-    def _after(self, number: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
-        """The vectors after the layer with this number, of rows and from neighbours that are laid out without gaps."""
+    def reading(self, side: Side, rows: IndexArray, before: Outputs) -> Reading:
+        """What a layer reads for some rows of one side.
+
+        Args:
+            before: of the layer before; its last vectors are read.
+        """
         asked = {name: rows.astype(np.int64) if name == side else np.empty(0, np.int64) for name in SIDES}
         interests = self._heard("users", "items", asked["users"])
         friends = self._heard("users", "users", asked["users"])
@@ -96,7 +100,12 @@ class Diffusing:
         states = Vectors(
             torch.from_numpy(before["users"][users.rows, -dim:]), torch.from_numpy(before["items"][items.rows, -dim:])
         )
-        found = self._trained.model.layer(number, states, block)
+        return Reading(block, states, {"users": users.rows, "items": items.rows})
+
+    def _after(self, number: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
+        """The vectors after the layer with this number."""
+        read = self.reading(side, rows, before)
+        found = self._trained.model.layer(number, read.states, read.block)
         after: FloatArray = (found.users if side == "users" else found.items).numpy()
         return after
 
@@ -113,6 +122,21 @@ class Diffusing:
         order = np.lexsort((column, row))
         indptr = np.searchsorted(row[order], np.arange(len(rows) + 1))
         return Lists(indptr.astype(np.int64), column[order].astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Some nodes, their neighbours, and the vectors that a layer starts from, laid out without gaps.
+
+    Attributes:
+        block: places among the vectors.
+        states: the vectors.
+        rows: of each side, the rows of the data at those places.
+    """
+
+    block: Block
+    states: Vectors
+    rows: Mapping[Side, Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +167,27 @@ class Known:
         vectors: as they are published.
         standing: of each side, "trained", "folded in" or "cold".
         rests: on what an answer for each user rests.
+        diffusing, before: what they were made by, and what its last layer starts from.
     """
 
     vectors: VectorAnswers
     standing: Mapping[Side, NDArray[np.str_]]
     rests: NDArray[np.str_]
+    diffusing: Diffusing
+    before: Outputs
 
 
 def known(trained: Trained, data: UserItemData) -> Known:
     """One pass over all that is known of some data."""
     joined = Joined.in_data(data)
     diffusing = Diffusing(trained, joined)
-    vectors = embed_all(diffusing, joined)[-1]
+    *_, before, vectors = embed_all(diffusing, joined)
     standing = {side: diffusing.standing(side, vectors[side]) for side in SIDES}
     social = trained.settings.network.social
     return Known(
         VectorAnswers(vectors["users"], vectors["items"]),
         standing,
         rests_on(data, (standing["users"] == "trained") & social),
+        diffusing,
+        before,
     )

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from engine.models.attention.weighed import Weighed
 from engine.models.diffnet.answers import Diffusing, Known, known
+from engine.models.diffnet.attention import attention
 from engine.models.diffnet.config import DiffnetSettings
 from engine.models.diffnet.files import Trained, load_model, save_model
 from engine.models.diffnet.graph import followed
-from engine.models.diffnet.model import Diffnet, Sizes
+from engine.models.diffnet.model import Diffnet, Diffusion, Sizes
 from engine.models.diffnet.task import DiffnetTask
 from engine.models.friends import told_of
 from engine.models.gcmc.fields import SideFields, fit_fields, sparse_rows
@@ -104,6 +106,11 @@ class DiffnetScorer(AnswersByVectors):
     def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
         """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""
         return np.asarray(self._known.rests[users])
+
+    def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
+        """See `engine.models.attention.weighed.Attends`."""
+        last: Diffusion = self.trained.model.layers[-1]  # type: ignore[assignment]
+        return attention(last, self._known, users, items)
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""

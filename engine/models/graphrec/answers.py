@@ -31,6 +31,24 @@ PAIRS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """What the pass forward read; users and items are places in the order of their keys.
+
+    Attributes:
+        graph: ratings and friends.
+        users, items: float32 `[users, D]` and `[items, D]`, what was learned of each.
+        histories: float32 `[users, D]`, what each user's ratings say.
+        place: the place of each row of the data's users, and of its items.
+    """
+
+    graph: SocialGraph
+    users: Tensor
+    items: Tensor
+    histories: Tensor
+    place: tuple[Ints, Ints]
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """Everything that a pair's answer needs; rows are those of the data's tables.
 
@@ -40,6 +58,7 @@ class Answers:
         start: what predictions start from.
         bounds: the lowest and the highest level.
         rests: on what an answer for each user rests.
+        read: what they were made of.
     """
 
     model: Graphrec
@@ -48,6 +67,7 @@ class Answers:
     start: Start
     bounds: tuple[float, float]
     rests: NDArray[np.str_]
+    read: Read
 
     @torch.no_grad()
     def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
@@ -110,6 +130,7 @@ def answers(trained: Trained, data: UserItemData) -> Answers:
         start=Start(start.mean, start.users[user_row], start.items[item_row]),
         bounds=(trained.levels[0], trained.levels[-1]),
         rests=rests,
+        read=Read(graph, user_table, item_table, histories, (user_row, item_row)),
     )
 
 

@@ -12,6 +12,7 @@ from engine.models.attention.lists import Ints, Lists
 from engine.models.attention.node import Attention
 from engine.models.attention.segments import SLOPE
 from engine.models.graphrec.config import GraphrecConfig
+from engine.types import FloatArray
 
 
 def bent(value: Tensor) -> Tensor:
@@ -33,6 +34,10 @@ class Pooling(nn.Module):
         pooled: Tensor = bent(self.out(self.attention(own, value, each)))
         return pooled
 
+    def weights(self, value: Tensor, own: Tensor, lists: Lists) -> FloatArray:
+        """float32 `[E]`, what each value counts in its list."""
+        return self.attention.weights(own, value, Lists(lists.indptr, np.arange(len(value))))
+
 
 class Opinions(nn.Module):
     """x = MLP [vector || opinion] for each rating in some lists, pooled (equations 1 to 6 and 14 to 18)."""
@@ -52,10 +57,17 @@ class Opinions(nn.Module):
             own: float `[S, D]`.
             other, level: int64 `[E]`, rows of `table` and of the opinions, for each entry of the lists.
         """
+        pooled: Tensor = self.pooling(self._said(table, other, level), own, lists)
+        return pooled
+
+    def weights(self, table: Tensor, own: Tensor, lists: Lists, other: Ints, level: Ints) -> FloatArray:
+        """float32 `[E]`, what each rating counts in its list; arguments as of `forward`."""
+        return self.pooling.weights(self._said(table, other, level), own, lists)
+
+    def _said(self, table: Tensor, other: Ints, level: Ints) -> Tensor:
         vectors = self.of_vector(table).index_select(0, torch.from_numpy(other))
         joined = vectors + self.of_opinion(self.opinion).index_select(0, torch.from_numpy(level))
-        pooled: Tensor = self.pooling(bent(self.second(bent(joined))), own, lists)
-        return pooled
+        return bent(self.second(bent(joined)))
 
 
 @dataclass(frozen=True, slots=True)

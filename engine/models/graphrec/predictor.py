@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.models.attention.weighed import Weighed
 from engine.models.friends import told_of
 from engine.models.graphrec.answers import Answers, answers
+from engine.models.graphrec.attention import attention
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.files import Trained, load_model, save_model
 from engine.models.graphrec.model import Graphrec, Sizes
@@ -89,6 +91,10 @@ class GraphrecPredictor:
     def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
         """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""
         return np.asarray(self.answers.rests[users])
+
+    def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
+        """See `engine.models.attention.weighed.Attends`."""
+        return attention(self.answers, users, items)
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the last losses, time, and on what answers rest."""

@@ -45,6 +45,18 @@ class Block(nn.Module):
         inner = drop(F.relu(self.inner(self.before_layer(x))))
         return x + drop(self.outer(inner))
 
+    def weights(self, x: Tensor) -> Tensor:
+        """What the last place of sequences attends to, `[B, heads, L]`: the weights that `forward` gives the values.
+
+        Args:
+            x: `[B, L, d]`, what goes in; every sequence is L long.
+        """
+        asked = self.asked(self.before_attention(x[:, -1:]))
+        key, _ = self.told(x).chunk(2, dim=-1)
+        query, key = self._split(asked), self._split(key)
+        logit: Tensor = (query @ key.transpose(2, 3)) * query.shape[-1] ** -0.5
+        return logit.softmax(dim=-1).squeeze(2)
+
     def _split(self, x: Tensor) -> Tensor:
         """`[B, L, d]` -> `[B, heads, L, d / heads]`."""
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
@@ -80,3 +92,16 @@ class Sasrec(nn.Module):
         for block in self.blocks:
             x = block(x, drop)
         return self.last(x)  # type: ignore[no-any-return]
+
+    def weights(self, sequence: Tensor) -> Tensor:
+        """What the last place of one sequence attends to in each block, `[blocks, heads, L]`.
+
+        Args:
+            sequence: int64 `[L]`, L at most `length`.
+        """
+        drop = Dropout(0.0, None)
+        x, found = (F.embedding(sequence, self.items) + self.positions[: len(sequence)])[None], []
+        for block in self.blocks:
+            found.append(block.weights(x)[0])  # type: ignore[operator]
+            x = block(x, drop)
+        return torch.stack(found)

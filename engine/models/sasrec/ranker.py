@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.models.attention.weighed import Weighed
 from engine.models.next_items import next_items, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
 from engine.models.sasrec.task import HeldOut, SasrecTask, expected_next
-from engine.models.sequences import as_sequence, newest, sequences
+from engine.models.sequences import History, as_sequence, newest, sequences
 from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints, run_digest
@@ -98,6 +99,21 @@ class SasrecRanker:
         scores: FloatArray = self._after(newest(known, np.zeros(1, np.int32), self.settings.network.length))[0]
         return scores
 
+    def score_next(self, history: History) -> FloatArray:
+        """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
+        return self.score_new(history.items)
+
+    def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
+        """See `engine.models.attention.weighed.Attends`."""
+        del items
+        return self._attention(newest(self._lists, users, self.settings.network.length))
+
+    def attention_next(self, history: History) -> list[Weighed]:
+        """See `engine.models.attention.weighed.AttendsInTime`."""
+        rows = self._row[history.items]
+        known = as_sequence(rows[rows >= 0].astype(np.int32))
+        return self._attention(newest(known, np.zeros(1, np.int32), self.settings.network.length))
+
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, validation, time."""
         done = self.progress
@@ -135,6 +151,32 @@ class SasrecRanker:
         self._row = table_rows(data.items, self.trained.items, self.trained.share > 0)
         edges = data.known()
         self._lists = _translated(sequences(data, edges), self._row) if len(edges) else _nobody(data.num_users)
+
+    def _attention(self, last: CSR) -> list[Weighed]:
+        """What each block's attention gave the items of some sequences, the mean over its heads, the last block first."""
+        blocks = range(self.settings.network.blocks)
+        weights: list[list[FloatArray]] = [[] for _ in blocks]
+        with torch.no_grad():
+            for at in range(last.num_rows):
+                if len(last.row(at)):
+                    seen = self.trained.model.weights(torch.from_numpy(last.row(at).astype(np.int64))).mean(dim=1)
+                    for block in blocks:
+                        weights[block].append(seen[block].numpy())
+        places = np.full(len(self.trained.items), -1, np.int32)
+        told = np.flatnonzero(self._row >= 0)
+        places[self._row[told]] = told
+        none = np.zeros(0, np.float32)
+        return [
+            Weighed(
+                part=f"attention of block {block + 1} to items",
+                role="items",
+                hop=1,
+                indptr=last.indptr,
+                rows=places[last.indices],
+                weight=np.concatenate([none, *weights[block]]),
+            )
+            for block in reversed(blocks)
+        ]
 
     def _after(self, last: CSR) -> FloatArray:
         has = last.degrees() > 0

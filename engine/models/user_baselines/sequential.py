@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from engine.errors import TrainingError
-from engine.models.sequences import as_sequence, newest, sequences
+from engine.models.sequences import History, as_sequence, newest, sequences
 from engine.models.user_baselines.neighbours import UserItemKnn, Weighting
 from engine.models.user_item import UserItemData
 from engine.types import CSR, FloatArray, IndexArray
@@ -56,6 +56,10 @@ class MarkovChain:
         del ratings
         scores: FloatArray = self._after(newest(as_sequence(items), np.zeros(1, np.int32), 1))[0]
         return scores
+
+    def score_next(self, history: History) -> FloatArray:
+        """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
+        return self.score_new(history.items)
 
     def report(self) -> dict[str, Any]:
         return {"smoothing": self.smoothing, "transitions": int(self._next.nnz)}
@@ -109,6 +113,10 @@ class SessionKnn:
         del ratings
         scores: FloatArray = self._like(newest(as_sequence(items), np.zeros(1, np.int32), self.recent))[0]
         return scores
+
+    def score_next(self, history: History) -> FloatArray:
+        """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
+        return self.score_new(history.items)
 
     def report(self) -> dict[str, Any]:
         return {**self.items.report(), "recent": self.recent, "decay": self.decay}

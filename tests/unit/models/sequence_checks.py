@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.models.sequences import History, NextScorer
 from engine.models.user_item import FoldsIn, UserItemData, UserItemEdges, UserScorer
 from tests.unit.models.model_checks import ratings_of, renumbered
 
@@ -101,6 +102,25 @@ class SequenceChecks:
         for edges in (UserItemEdges.empty(), replace(data.train, time=None)):
             with pytest.raises(TrainingError, match="times"):
                 self.make().fit(replace(data, train=edges))
+
+    def test_what_comes_next_rests_on_what_was_before_the_time_asked_about(
+        self, fitted: tuple[Any, UserItemData]
+    ) -> None:
+        method, data = fitted
+        assert isinstance(method, NextScorer)
+        items = data.items.index_of([f"i{item}" for item in (2, 3, 4, 5, 6)])
+        times = np.array([1000, 1001, 1001, 1002, 1003])
+        order, user = data.items.order, int(rows(data, 3)[0])
+        whole = method.score_next(History.of(items, times, 1002, order, user))
+        part = method.score_next(History.of(items[[2, 0, 1]], times[[2, 0, 1]], 1002, order, user))
+        assert whole.shape == (ITEMS,)
+        assert (whole == part).all()
+        later = method.score_next(History.of(items, times, 9999, order, user))
+        assert not np.array_equal(later, whole)
+        one = method.score_next(History.of(items[:1], times[:1], 9999, order))
+        nothing = method.score_next(History.of(items, times, 1000, order))
+        assert np.isfinite(one).all()
+        assert np.isfinite(nothing).all()
 
 
 class NextItemChecks(SequenceChecks):

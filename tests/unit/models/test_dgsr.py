@@ -17,6 +17,7 @@ from engine.models.dgsr.graph import placed_graph
 from engine.models.dgsr.model import Dgsr
 from engine.models.dgsr.ranker import DgsrRanker
 from engine.models.dgsr.task import DgsrTask
+from engine.models.sequences import History
 from engine.models.user_item import UserItemData
 from tests.unit.models.model_checks import TaskChecks
 from tests.unit.models.sequence_checks import NextItemChecks, by_number, dated, ring, rows
@@ -73,6 +74,18 @@ class TestDgsr(NextItemChecks, TaskChecks):
         holders = [any(item == 0 for item, _ in history) for history in histories]
         assert changed == [*holders, True]  # item 8 is unknown to the model; item 0 has a new user
         assert np.isneginf(by_number(data, after.score(everybody))[:, 8]).all()
+
+    def test_of_others_nothing_at_or_after_the_time_asked_about_is_read(self, fitted: tuple[Any, UserItemData]) -> None:
+        """What others take up later changes the next answer, and none about a time before it."""
+        method, data = fitted
+        histories = [[(3, 5)], *[[((u + s) % 8, 10 * u + s) for s in range(5)] for u in range(40)], []]
+        data = dated([*histories, []], 8)
+        later = dated([*histories, [(4, 1000), (5, 1000)]], 8)
+        before, after = method.fold_in(data), method.fold_in(later)
+        items, times = data.items.index_of(["i4", "i5"]), np.array([500, 501])
+        for when, changes in ((502, False), (1000, False), (1001, True)):
+            asked = History.of(items, times, when, data.items.order, int(rows(data, 3)[0]))
+            assert np.array_equal(before.score_next(asked), after.score_next(asked)) is not changes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What an answer to a user rests on: whom and what the model attended to most, and the Cypher to look at them.
+
+Knows a recommender and the named queries' text; runs no query.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.graph.queries import load_queries
+from engine.models.attention.weighed import Attends, AttendsInTime, Role, Weighed
+from engine.models.sequences import History
+from engine.serving.results import Evidence, Part, WeighedNode
+from engine.serving.user_answers import UserRecommender
+from engine.settings import GraphMapping
+
+MOST = 5
+"""So many nodes of each attention are shown."""
+_KINDS = {"items": "item", "friends": "user", "takers": "user", "raters": "user"}
+
+
+def evidence(one: UserRecommender, method: Any, user: str, row: int, item: str | None = None) -> Evidence | None:
+    """What the method attended to for a user, and for an item where one is asked about.
+
+    Args:
+        method: answers about the recommender's data, or that and the user.
+        row: the user's, in the method's data.
+
+    Returns:
+        None of a method without attention.
+    """
+    if not isinstance(method, Attends):
+        return None
+    items = np.empty(0, np.int32) if item is None else one.view.items.index_of([item])
+    return _evidence(one, user, method.attention(np.array([row], np.int32), items), item)
+
+
+def evidence_next(one: UserRecommender, user: str, history: History) -> Evidence | None:
+    """The same of what comes next; None of a method without attention."""
+    if not isinstance(one.method, AttendsInTime):
+        return None
+    return _evidence(one, user, one.method.attention_next(history), None)
+
+
+def _evidence(one: UserRecommender, user: str, weighed: Sequence[Weighed], item: str | None) -> Evidence:
+    parts = tuple(_part(one, user, attention) for attention in weighed)
+    named: dict[Role, dict[str, None]] = {"items": {}, "friends": {}, "takers": {}, "raters": {}}
+    for part in parts:
+        named[part.role].update(dict.fromkeys(node.id for node in part.nodes))
+    parameters: dict[str, Any] = {"id": user, **{role: list(ids) for role, ids in named.items()}, "item": item}
+    name = "serving/evidence/" + ("interactions" if one.user_kind == "user" else "saves")
+    return Evidence(parts, _rendered(name, one.mapping.model_dump_json()), parameters)
+
+
+def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
+    """The largest weights of one attention; neither who was forgotten, nor the user as one who has their own items."""
+    rows, weights = attention.largest(len(attention.rows))
+    kind = _KINDS[attention.role]
+    nodes: list[WeighedNode] = []
+    for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):
+        if len(nodes) == MOST:
+            break
+        if kind == "item":
+            if row not in one.forgotten.items:
+                nodes.append(WeighedNode("item", one.view.item_ids[row], one.view.item_titles[row], weight))
+        elif row < len(one.data.users) and row not in one.forgotten.users and one.data.users.ids[row] != user:
+            users = "user" if one.user_kind == "user" else "context"
+            nodes.append(WeighedNode(users, one.data.users.ids[row], None, weight))  # type: ignore[arg-type]
+    return Part(attention.part, attention.role, len(rows), tuple(nodes))
+
+
+@functools.lru_cache(maxsize=16)
+def _rendered(name: str, mapping: str) -> str:
+    return load_queries()[name].render(GraphMapping.model_validate_json(mapping))

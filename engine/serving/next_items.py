@@ -1,0 +1,79 @@
+"""What a user takes up next, as of a time, by a model that goes by the order of what they took up. Knows a recommender.
+
+The user's own history is read from the graph as it stands, so that what they do now is in the next answer; what others did is
+as old as the generation. Nothing that happened at or after the time is read of anybody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.index.protocol import check_k
+from engine.models.sequences import History
+from engine.serving.evidence import evidence_next
+from engine.serving.filters import Where
+from engine.serving.results import Answer
+from engine.serving.user_answers import UserRecommender
+
+When = int | datetime
+"""A time: epoch ms, or a time that knows its zone."""
+
+
+def next_items(
+    one: UserRecommender,
+    user: str,
+    k: int = 10,
+    *,
+    at: When | None = None,
+    corpus: str | None = None,
+    where: Where | None = None,
+    exclude: Iterable[str] | None = None,
+    explain: bool = False,
+) -> Answer:
+    """See `engine.client.Engine.next_items`."""
+    if "next" not in one.about.answers:
+        raise InputError(
+            f"model {one.about.name!r} does not go by the order of items",
+            hint="`engine evaluate methods` says what each can do.",
+        )
+    wanted, before = check_k(k), int(time.time() * 1000) if at is None else epoch_ms(at)
+    history = _history(one, user, before)
+    scope = one.scope(corpus, where, exclude, np.unique(history.items).astype(np.int64))
+    found = one.best(one.method.score_next(history), scope, wanted)
+    reason = None
+    if not len(history.items):
+        reason = f"nothing is known of what {user!r} took up before: these are popular"
+    elif (history.times < 0).all():
+        reason = f"nothing is known of when {user!r} took up what they have"
+    why = evidence_next(one, user, history) if explain else None
+    return one.answer(f"next for {user}", wanted, found, scope, one.about.name, reason, at=before, evidence=why)
+
+
+def epoch_ms(at: When) -> int:
+    """A time as epoch ms.
+
+    Raises:
+        InputError: it knows no zone, or is before 1970.
+    """
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise InputError(f"the time {at.isoformat()} has no zone", hint="Write +00:00 after it, for UTC.")
+        at = round(at.astimezone(UTC).timestamp() * 1000)
+    if at < 0:
+        raise InputError(f"a time is epoch ms and at least 0, not {at}")
+    return at
+
+
+def _history(one: UserRecommender, user: str, before: int) -> History:
+    row = one.row_of(user)
+    taken = one.in_graph(user, row)
+    if taken is None:
+        return History(np.empty(0, np.int32), np.empty(0, np.int64), before, row)
+    rows, times = one.view.items.index_of(list(taken.items)), np.array(taken.times, np.int64)
+    known = (rows >= 0) & ~np.isin(rows, list(one.forgotten.items))
+    return History.of(rows[known], times[known], before, one.view.items.order, row)

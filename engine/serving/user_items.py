@@ -1,0 +1,130 @@
+"""Items for a user, by a model about users and items. Knows a recommender; no registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.index.protocol import check_k
+from engine.models.friends import TellsRests
+from engine.models.user_item import FoldsIn, FoldsInData
+from engine.serving.evidence import evidence
+from engine.serving.filters import Where
+from engine.serving.nearest import NearestMethod, ranked, rows_in
+from engine.serving.query import Found, Query, Scope
+from engine.serving.results import Answer
+from engine.serving.taken import Taken
+from engine.serving.user_answers import Asker, UserRecommender
+
+CANDIDATES = 1000
+"""So many items a method that only predicts ratings puts in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """What to answer.
+
+    Attributes:
+        how: by which method; reason: why by that one, or from what.
+        row: the user's, in the method's data; -1 where it was not asked.
+        late: the method with a later user; None where that of the generation was asked.
+    """
+
+    found: Found
+    how: str
+    reason: str | None = None
+    row: int = -1
+    late: Any = None
+
+
+def recommend(
+    one: UserRecommender,
+    user: str,
+    k: int = 10,
+    *,
+    corpus: str | None = None,
+    where: Where | None = None,
+    exclude: Iterable[str] | None = None,
+    explain: bool = False,
+) -> Answer:
+    """See `engine.client.Engine.recommend`."""
+    wanted = check_k(k)
+    asker = one.asker(user)
+    scope = one.scope(corpus, where, exclude, asker.have)
+    told = _ranked(one, asker, scope, wanted)
+    why = None
+    if explain and told.row >= 0:
+        why = evidence(one, one.method if told.late is None else told.late, user, told.row)
+    return one.answer(f"recommended to {user}", wanted, told.found, scope, told.how, told.reason, evidence=why)
+
+
+def _ranked(one: UserRecommender, asker: Asker, scope: Scope, count: int) -> _Ranked:
+    if asker.taken is not None and len(asker.have):
+        return _folded_in(one, asker, asker.taken, scope, count)
+    vectors, nothing = one.user_vectors, f"{asker.user!r} has no items yet: answered from whom they follow"
+    if asker.row >= 0 and vectors is not None and vectors[asker.row].any():
+        row = vectors[asker.row : asker.row + 1]
+        query = Query((asker.user,), np.array([-1], np.int32), np.ones(1, np.float32), row)
+        found = NearestMethod(one.view).search(query, scope, count)
+        return _Ranked(found, one.about.name, None if len(asker.have) else nothing, asker.row)
+    if asker.taken is not None:
+        late, late_row = _by_friends(one, asker.user, asker.taken)
+        if late is not None:
+            found, _ = _scored(one, late, late_row, asker.have, scope, count)
+            return _Ranked(found, one.about.name, nothing, late_row, late)
+    if asker.row < 0 or not len(asker.have):
+        rows = rows_in(one.view, scope)
+        found = ranked(rows, one.together.popularity[rows], count, one.view.items.order)
+        return _Ranked(found, "popularity", f"nothing is known of what {asker.user!r} takes up: these are popular")
+    found, of_many = _scored(one, one.method, asker.row, asker.have, scope, count)
+    reason = f"the best of the {CANDIDATES:,} items most taken up by alike users" if of_many else None
+    return _Ranked(found, one.about.name, reason, asker.row)
+
+
+def _scored(
+    one: UserRecommender, method: Any, row: int, have: NDArray[np.int64], scope: Scope, count: int
+) -> tuple[Found, bool]:
+    """What a method says to a row of its data, and whether it was asked about some of many items only: one that predicts
+    ratings is."""
+    if "ranking" in one.about.answers:
+        return one.best(method.score(np.array([row], np.int32))[0], scope, count), False
+    rows = rows_in(one.view, scope)
+    of_many = len(rows) >= CANDIDATES
+    if of_many:
+        near = one.together.taken_with(have) if len(have) else one.together.popularity
+        rows = np.sort(ranked(rows, near[rows], CANDIDATES, one.view.items.order).rows)
+    scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
+    return ranked(rows, scores, count, one.view.items.order), of_many
+
+
+def _folded_in(one: UserRecommender, asker: Asker, taken: Taken, scope: Scope, count: int) -> _Ranked:
+    rests = (
+        f"{asker.user!r} is newer than the generation: answered from {len(asker.have):,} of their items in the graph"
+    )
+    if isinstance(one.method, FoldsIn):
+        order = one.view.items.index_of(list(taken.items))
+        known = order >= 0
+        ratings = np.array(taken.ratings, np.float32)[known]
+        scores = one.method.score_new(order[known].astype(np.int32), ratings)
+        return _Ranked(one.best(scores, scope, count), one.about.name, rests)
+    if isinstance(one.method, FoldsInData):
+        method, row = one.with_late(asker.user, taken)
+        if isinstance(method, TellsRests):
+            rests = f"{rests}, by {method.rests_on(np.array([row], np.int32))[0]}"
+        found, _ = _scored(one, method, row, asker.have, scope, count)
+        return _Ranked(found, one.about.name, rests, row, method)
+    scores = one.together.taken_with(asker.have)
+    reason = f"{rests}; {one.about.name} cannot take them in"
+    return _Ranked(one.best(scores, scope, count), "items taken up together", reason)
+
+
+def _by_friends(one: UserRecommender, user: str, taken: Taken) -> tuple[Any, int]:
+    """A method that has something to say to one who has nothing but friends, and their row; None where there is none."""
+    if not isinstance(one.method, TellsRests) or taken.added_to(one.data, user, unrated=False) is None:
+        return None, -1
+    method, row = one.with_late(user, taken)
+    return (method, row) if method.rests_on(np.array([row], np.int32))[0] == "friends" else (None, -1)

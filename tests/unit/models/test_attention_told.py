@@ -1,0 +1,222 @@
+"""What models say that they attended to is what their answers were made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.graph.snapshot_csr import relation
+from engine.models.attention.lists import Lists
+from engine.models.attention.node import Attention
+from engine.models.attention.weighed import Attends, AttendsInTime, Weighed
+from engine.models.dgsr.ranker import DgsrRanker
+from engine.models.diffnet.scorer import DiffnetScorer
+from engine.models.graphrec.predictor import GraphrecPredictor
+from engine.models.sasrec.model import Dropout
+from engine.models.sasrec.ranker import SasrecRanker
+from engine.models.sequences import History
+from engine.models.user_item import UserItemData
+from tests.unit.models.model_checks import ratings_of
+from tests.unit.models.sequence_checks import dated, ring, rows
+
+QUICK: dict[str, Any] = {"dim": 16, "length": 6, "dropout": 0.1, "batch_size": 64, "learning_rate": 0.02}
+NOBODY = np.empty(0, np.int32)
+
+
+def sums_to_one(weighed: Weighed) -> bool:
+    size = np.diff(weighed.indptr)
+    total = np.add.reduceat(np.append(weighed.weight, 0), weighed.indptr[:-1])[size > 0]
+    return bool(np.allclose(total, 1, atol=1e-5) and (weighed.weight >= 0).all())
+
+
+def rated() -> UserItemData:
+    """20 users rate 12 items of two kinds, and follow those who agree; the last user follows and has rated nothing."""
+    rng = np.random.default_rng(0)
+    pairs = [(u, i, 5.0 if (u + i) % 2 == 0 else 1.0) for u in range(20) for i in range(12) if rng.random() < 0.6]
+    data = ratings_of(pairs, 21, 12, levels=(1.0, 5.0))
+    follows = [(u, v) for u in range(21) for v in range(20) if u != v and (u + v) % 2 == 0]
+    source, target = (rows(data, *(pair[end] for pair in follows)) for end in (0, 1))
+    return replace(data, follows=relation(21, 21, source, target).forward)
+
+
+@pytest.fixture(scope="module")
+def graphrec() -> tuple[GraphrecPredictor, UserItemData]:
+    data = rated()
+    method = GraphrecPredictor.from_settings({"dim": 8, "epochs": 30, "batch_size": 16, "dropout": 0.0})
+    method.fit(data)
+    return method, data
+
+
+@pytest.fixture(scope="module")
+def sasrec() -> tuple[SasrecRanker, UserItemData]:
+    data, method = ring(), SasrecRanker.from_settings({**QUICK, "epochs": 20, "heads": 2})
+    method.fit(data)
+    return method, data
+
+
+@pytest.fixture(scope="module")
+def dgsr() -> tuple[DgsrRanker, UserItemData]:
+    data, method = ring(), DgsrRanker.from_settings({**QUICK, "users": 3, "epochs": 20})
+    method.fit(data)
+    return method, data
+
+
+def test_the_largest_are_sums_over_lists_and_products_on_the_way() -> None:
+    indptr = np.array([0, 2, 3])
+    there = np.array([4, 5, 4], np.int32)
+    first = Weighed("a", "items", 1, indptr, there, np.array([0.25, 0.75, 1], np.float32))
+    assert [part.tolist() for part in first.largest(2)] == [[4, 5], [1.25, 0.75]]
+    second = replace(first, hop=2, way=np.array([0.8, 0.2], np.float32))
+    assert second.largest(1)[0].tolist() == [5]
+    assert second.largest(9)[1] == pytest.approx([0.6, 0.4])
+    share, even = first.profile(3)
+    assert share == pytest.approx([0.75, 0.25, 0])  # the second list has no choice
+    assert even == pytest.approx([0.5, 0.5, 0])
+
+
+def test_graphrec_tells_what_it_weighed(graphrec: tuple[GraphrecPredictor, UserItemData]) -> None:
+    method, data = graphrec
+    assert isinstance(method, Attends)
+    asked, item = rows(data, 0, 20, 3), data.items.index_of(["i4", "i5"])
+    items, friends, raters = method.attention(asked, item)
+    assert [part.role for part in (items, friends, raters)] == ["items", "friends", "raters"]
+    assert all(sums_to_one(part) for part in (items, friends, raters))
+    train = data.train
+    for at, user in enumerate(asked):
+        own = slice(items.indptr[at], items.indptr[at + 1])
+        assert sorted(items.rows[own]) == sorted(train.item[train.user == user])
+        near = slice(friends.indptr[at], friends.indptr[at + 1])
+        assert data.follows is not None
+        assert sorted(friends.rows[near]) == sorted(set(data.follows.row(int(user)).tolist()) - {int(user)})
+    for at, one in enumerate(item):
+        assert sorted(raters.rows[raters.indptr[at] : raters.indptr[at + 1]]) == sorted(train.user[train.item == one])
+    assert len(method.attention(asked, NOBODY)) == 2
+
+
+def test_what_is_told_are_the_weights_that_sums_are_made_with() -> None:
+    torch.manual_seed(0)
+    attention, own, table = Attention(3), torch.randn(3, 3), torch.randn(4, 3)
+    lists = Lists(np.array([0, 2, 2, 5]), np.array([1, 3, 0, 3, 2]))
+    weight, value = torch.from_numpy(attention.weights(own, table, lists)), table[lists.at]
+    expected = torch.stack([(weight[a:b, None] * value[a:b]).sum(0) for a, b in ((0, 2), (2, 2), (2, 5))])
+    assert torch.allclose(attention(own, table, lists), expected, atol=1e-6)
+
+
+def test_a_friend_who_is_attended_to_most_moves_more_than_the_one_attended_to_least(
+    graphrec: tuple[GraphrecPredictor, UserItemData],
+) -> None:
+    method, data = graphrec
+    user = rows(data, 20)  # has nothing but friends
+    (friends,) = (part for part in method.attention(user, NOBODY) if part.role == "friends")
+    order, weight = friends.largest(99)
+    assert weight[0] > weight[-1]
+    users, items = np.repeat(user, 12), np.arange(12, dtype=np.int32)
+    assert data.follows is not None
+    source = np.repeat(np.arange(21), data.follows.degrees())
+    moved = []
+    for gone in (order[0], order[-1]):
+        kept = ~((source == user[0]) & (data.follows.indices == gone))
+        left = replace(data, follows=relation(21, 21, source[kept], data.follows.indices[kept]).forward)
+        moved.append(np.abs(method.fold_in(left).predict(users, items) - method.predict(users, items)).mean())
+    assert moved[0] > moved[1]
+
+
+def test_sasrec_tells_what_its_last_place_attends_to(sasrec: tuple[SasrecRanker, UserItemData]) -> None:
+    method, data = sasrec
+    assert isinstance(method, Attends)
+    asked = rows(data, 0, 3, 41)
+    last, first = method.attention(asked, NOBODY)
+    assert (last.part, first.part) == ("attention of block 2 to items", "attention of block 1 to items")
+    assert np.diff(last.indptr).tolist() == [1, 5, 0]
+    assert sums_to_one(last)
+    assert sums_to_one(first)
+    assert sorted(data.items.ids.take(last.rows[1:])) == sorted(f"i{(2 + step) % 8}" for step in range(5))
+    model, sequence = method.trained.model, torch.tensor([[2, 5, 1, 4]])
+    block, x = model.blocks[0], model.items[sequence] + model.positions[:4]
+    with torch.no_grad():
+        _, value = block.told(x).chunk(2, dim=-1)
+        by_hand = (block.weights(x)[:, :, None] @ block._split(value)).transpose(1, 2).flatten(2)
+        x = x[:, -1:] + block.joined(by_hand)
+        inner = torch.relu(block.inner(block.before_layer(x)))
+        expected = x + block.outer(inner)
+        assert torch.allclose(
+            block(model.items[sequence] + model.positions[:4], Dropout(0, None))[:, -1:], expected, atol=1e-5
+        )
+
+
+def test_dgsr_tells_what_its_last_layers_attended_to(dgsr: tuple[DgsrRanker, UserItemData]) -> None:
+    method, data = dgsr
+    assert isinstance(method, Attends)
+    found = method.attention(rows(data, 0, 3, 41), NOBODY)
+    assert [(part.part, part.hop) for part in found] == [
+        ("long-term attention to items", 1),
+        ("short-term attention to items", 1),
+        ("long-term attention to users", 2),
+        ("short-term attention to users", 2),
+    ]
+    assert all(sums_to_one(part) for part in found)
+    items, _, takers, _ = found
+    assert np.diff(items.indptr).tolist() == [1, 5, 0]
+    assert len(takers.indptr) == 7
+    assert takers.way is not None
+    assert (takers.way == items.weight).all()
+    assert takers.largest(99)[1].sum() == pytest.approx(2, abs=1e-4)  # of two users who have something
+
+
+def test_diffnet_tells_what_its_last_layer_attended_to() -> None:
+    data = rated()
+    method = DiffnetScorer.from_settings({"dim": 8, "layers": 2, "epochs": 40, "loss": "bpr", "learning_rate": 0.03})
+    method.fit(data)
+    assert isinstance(method, Attends)
+    asked = rows(data, 0, 20, 3)
+    items, friends, raters = method.attention(asked, data.items.index_of(["i4"]))
+    assert [part.role for part in (items, friends, raters)] == ["items", "friends", "raters"]
+    assert all(sums_to_one(part) for part in (items, friends, raters))
+    assert np.diff(items.indptr)[1] == 0
+    assert sorted(raters.rows) == sorted(data.train.user[data.train.item == data.items.index_of(["i4"])[0]])
+    own = slice(items.indptr[0], items.indptr[1])
+    dim, before = 8, method._known.before
+    table, mine = (
+        torch.from_numpy(before[side][some, -dim:]) for side, some in (("items", items.rows[own]), ("users", asked[:1]))
+    )
+    with torch.no_grad():
+        by: Any = method.trained.model.layers[-1].interest
+        whole = by(mine, table, Lists(np.array([0, len(table)]), np.arange(len(table))))
+        assert torch.allclose(whole[0], torch.from_numpy(items.weight[own]) @ table, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sasrec", "dgsr"])
+def test_what_is_attended_to_most_moves_more_than_what_is_attended_to_least(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    method, data = request.getfixturevalue(name)
+    assert isinstance(method, AttendsInTime)
+    more = 0
+    for start in range(8):
+        items = data.items.index_of([f"i{(start + step) % 8}" for step in range(5)])
+        times = np.arange(1000, 1005)
+        whole = History.of(items, times, 2000, data.items.order)
+        part = method.attention_next(whole)[0]
+        (most, *_, least), weight = part.largest(99)
+        assert weight.sum() == pytest.approx(1, abs=1e-5)
+        moved = [
+            np.abs(method.score_next(whole.only(np.flatnonzero(whole.items != gone))) - method.score_next(whole)).mean()
+            for gone in (most, least)
+        ]
+        more += moved[0] > moved[1]
+    assert more >= 6
+
+
+def test_nothing_is_attended_to_after_the_time_asked_about(dgsr: tuple[DgsrRanker, UserItemData]) -> None:
+    method, _ = dgsr
+    histories = [[((u + s) % 8, 10 * u + s) for s in range(5)] for u in range(40)]
+    data = dated([[(3, 5)], *histories, []], 8)
+    items = data.items.index_of(["i0", "i1"])
+    asked = History.of(items, np.array([1, 2]), 30, data.items.order)
+    taken = method.fold_in(data).attention_next(asked)
+    early = {int(user) for user, time in zip(data.train.user, data.train.time, strict=True) if time < 30}  # type: ignore[arg-type]
+    assert {int(row) for part in taken if part.role == "takers" for row in part.rows} <= early
