@@ -1,4 +1,4 @@
-"""`engine recommend`, `next-items`, `predict` and `similar-users`: ask models about users and items."""
+"""`engine recommend`, `next-items`, `predict`, `from-friends` and `similar-users`: ask models about users and items."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ UserModel = Annotated[
 
 Why = Annotated[bool, typer.Option("--explain", help="Show what the model attended to, and Cypher to look at it.")]
 
+At = Annotated[
+    str | None, typer.Option(help="The time of the question, such as 2026-01-31T12:00+00:00; now unless given.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(recommend)
     app.command("next-items")(next_items)
     app.command()(predict)
+    app.command("from-friends")(from_friends)
     app.command("similar-users")(similar_users)
 
 
@@ -48,9 +53,7 @@ def next_items(
     user: Annotated[str, typer.Argument(help="A user id.")],
     k: Count = 10,
     model: UserModel = None,
-    at: Annotated[
-        str | None, typer.Option(help="The time of the question, such as 2026-01-31T12:00+00:00; now unless given.")
-    ] = None,
+    at: At = None,
     corpus: Corpus = None,
     where: WhereText = None,
     exclude: Exclude = None,
@@ -81,6 +84,38 @@ def predict(
 
     with Engine() as engine:
         show(engine.predict(user, item, model=model, explain=explain), as_json)
+
+
+def from_friends(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    k: Count = 10,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Which social model puts them in order; not needed where one is published or none."),
+    ] = None,
+    friendship: Annotated[str, typer.Option(help="Who is a friend: following, followers or both.")] = "following",
+    friends: Annotated[int, typer.Option(help="How many friends are read, drawn where there are more.")] = 100,
+    at: At = None,
+    corpus: Corpus = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a user's friends took up, with who they are."""
+    from engine.client import Engine
+
+    when = None if at is None else read_time(at)
+    with Engine() as engine:
+        found = engine.recommend_from_friends(
+            user,
+            k,
+            model=model,
+            friendship=friendship,  # type: ignore[arg-type]
+            friends=friends,
+            at=when,
+            corpus=corpus,
+            exclude=exclude,
+        )
+        show(found, as_json)
 
 
 def similar_users(

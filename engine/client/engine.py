@@ -129,6 +129,7 @@ class Engine:
     recommend = user_models.recommend
     recommend_all = user_models.recommend_all
     next_items = user_models.next_items
+    recommend_from_friends = user_models.recommend_from_friends
     predict = user_models.predict
     similar_users = user_models.similar_users
     published_models = user_models.published_models

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Generation
+    from engine.sampling.friends import Friendship
     from engine.serving.filters import Where
     from engine.serving.next_items import When
-    from engine.serving.results import AlikeUsers, Answer, Prediction
+    from engine.serving.results import AlikeUsers, Answer, FromFriends, Prediction
     from engine.serving.user_lists import UserLists
 
 
@@ -127,6 +128,47 @@ def predict(engine: Engine, user: str, item: str, *, model: str | None = None, e
     from engine.serving.user_rating import predict
 
     return predict(engine.opened.user_model(model, "rating").recommender(), user, item, explain=explain)
+
+
+def recommend_from_friends(
+    engine: Engine,
+    user: str,
+    k: int = 10,
+    *,
+    model: str | None = None,
+    friendship: Friendship = "following",
+    friends: int = 100,
+    at: When | None = None,
+    corpus: str | None = None,
+    exclude: Iterable[str] | None = None,
+) -> FromFriends:
+    """What a user's friends took up and the user has not, out of the graph as it stands, with who these friends are.
+
+    Each item counts the ties of the friends who have it among their last 200. Where a social model is published, it puts the items
+    in order.
+
+    Args:
+        model: such as "graphrec" or "diffnet"; the only social one published when None, and ties alone where there is none.
+        friendship: who is a friend: "following", whom the user follows; "followers", who follows them; or "both".
+        friends: how many are read; where there are more, those that the seed draws.
+        at: epoch ms or a datetime with a time zone: nothing at or after it is read; now when None.
+        corpus: the default one when None.
+        exclude: see `related`.
+
+    Raises:
+        UnknownNodeError: a user that is not there.
+        UnknownNameError: a model, corpus or friendship that is not there.
+        NotReadyError: the model is not published.
+        InputError: the model reads no friends; or several that do are published and none is named; k, `friends` or the time is wrong.
+    """
+    from engine.serving.from_friends import FriendsOf, only_social
+
+    name = only_social(published_models(engine), model)
+    social = None if name is None else engine.opened.user_model(name).recommender()
+    asked = FriendsOf(engine.graph, engine.settings.graph.mapping, engine.settings.seed)
+    return asked.from_friends(
+        user, k, social=social, friendship=friendship, friends=friends, at=at, corpus=corpus, exclude=exclude
+    )
 
 
 def similar_users(engine: Engine, user: str, k: int = 10, *, model: str | None = None) -> AlikeUsers:

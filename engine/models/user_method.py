@@ -63,6 +63,7 @@ class UserMethod:
             nothing to keep: it is fitted anew, which takes no longer than reading.
         embedder: `embedder(folder, joined)` reads the same, to compute the vectors of some users and items. None where the
             method answers by no vectors.
+        social: whether it reads whom users follow.
     """
 
     name: str
@@ -74,6 +75,7 @@ class UserMethod:
     space: Space = field(default_factory=dict)
     load: Callable[[Path, UserItemData], Any] | None = None
     embedder: Callable[[Path, Joined], RowEmbedder] | None = None
+    social: bool = False
 
     def configuration(self, sections: Mapping[str, Settings]) -> dict[str, Any]:
         """The settings in force: the family's section, then what the method is about, then its own section."""

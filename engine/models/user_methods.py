@@ -101,14 +101,15 @@ def _method(
     *,
     kept: bool = False,
     vectors: bool = False,
+    social: bool = False,
     settings: Settings | None = None,
     family: str = "",
 ) -> UserMethod:
     """A method that is a class of `engine.models`, named as "module:Class"; `kept` where it can be written down and read,
-    `vectors` where it answers by vectors, and can."""
+    `vectors` where it answers by vectors, and can; `social` where it reads whom users follow."""
     load = read(kind) if kept or vectors else None
     embedder = embedding(kind) if vectors else None
-    return UserMethod(name, about, answers, made(kind), settings, family, space or {}, load, embedder)
+    return UserMethod(name, about, answers, made(kind), settings, family, space or {}, load, embedder, social)
 
 
 _BASELINES = (
@@ -186,6 +187,7 @@ _COLLABORATIVE = (
         "diffnet.scorer:DiffnetScorer",
         _DIFFNET_SPACE,
         vectors=True,
+        social=True,
     ),
 )
 _SEQUENTIAL = (
@@ -251,6 +253,7 @@ _RATINGS = (
         "trustsvd.predictor:TrustsvdPredictor",
         _TRUSTSVD_SPACE,
         kept=True,
+        social=True,
     ),
     _method(
         "graphrec",
@@ -259,6 +262,7 @@ _RATINGS = (
         "graphrec.predictor:GraphrecPredictor",
         _GRAPHREC_SPACE,
         kept=True,
+        social=True,
     ),
     _method(
         "gcmc",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -32,7 +32,7 @@ class Shown:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, ScoredItem | AlikeUser):
+    if isinstance(value, ScoredItem | AlikeUser | Friend):
         return {name: _plain(part) for name, part in value._asdict().items()}
     if is_dataclass(value):
         return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
@@ -195,6 +195,71 @@ class Answer(Shown):
     @property
     def ids(self) -> tuple[str, ...]:
         """The answered ids, in order."""
+        return tuple(item.item_id for item in self.items)
+
+
+class Friend(NamedTuple):
+    """One friend.
+
+    Attributes:
+        tie: how much what they took up counts: the follow's own weight, 1 where it has none.
+    """
+
+    user_id: str
+    tie: float
+
+
+@dataclass(frozen=True, slots=True)
+class FriendItem:
+    """One item that friends took up.
+
+    Attributes:
+        score: what the model says, or the sum of the ties; higher is better, comparable within one answer only.
+        friends: who took it up, the strongest tie first.
+    """
+
+    item_id: str
+    score: float
+    friends: tuple[Friend, ...]
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FromFriends(Shown):
+    """What a user's friends took up, best first.
+
+    Attributes:
+        method: what put the items in order: a social model, or "ties".
+        friends: how many friends were read, `of` how many there are.
+        as_of: when the graph was asked.
+        generation, watermark: of the model; None where ties put them in order.
+        reason: why there are fewer than `k`, or why ties put them in order; None otherwise.
+        cypher: a query that shows user, friends and items in the graph, with `parameters`.
+    """
+
+    user: str
+    k: int
+    items: tuple[FriendItem, ...]
+    method: str
+    corpus: str
+    friends: int
+    of: int
+    as_of: datetime
+    generation: str | None = None
+    watermark: int | None = None
+    reason: str | None = None
+    cypher: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[FriendItem]:
+        return iter(self.items)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The items' ids, in order."""
         return tuple(item.item_id for item in self.items)
 
 

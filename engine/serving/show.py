@@ -34,6 +34,8 @@ def render(result: Any, console: Console) -> None:
             _clusters(result, console)
         case results.Prediction():
             _prediction(result, console)
+        case results.FromFriends():
+            _from_friends(result, console)
         case results.AlikeUsers():
             _alike(result, console)
         case _:
@@ -111,6 +113,22 @@ def _prediction(found: results.Prediction, console: Console) -> None:
     console.print(cell(f"it rests on {found.rests_on}", 200))
     _evidence(found.evidence, console)
     console.print(cell(_origin(found), 200))
+
+
+def _from_friends(found: results.FromFriends, console: Console) -> None:
+    told = f"from {found.friends:,} of {found.of:,} friends of {found.user}: {len(found)} of {found.corpus}"
+    console.print(cell(f"{told}, by {found.method}", 200))
+    table = new_table(["", "score", "item", "title", "friends"], right=(0, 1))
+    for place, item in enumerate(found, start=1):
+        names = ", ".join(friend.user_id for friend in item.friends[:3])
+        more = f" and {len(item.friends) - 3:,} more" if len(item.friends) > 3 else ""
+        table.add_row(*map(cell, (str(place), f"{item.score:.4f}", item.item_id, item.title or "", names + more)))
+    if found.items:
+        console.print(fitted(table, ("title", "friends")))
+    if found.reason:
+        console.print(cell(found.reason, 400))
+    model = "" if found.generation is None else f", generation {found.generation}, watermark {found.watermark}"
+    console.print(cell(f"the graph as of {shown_time(found.as_of)}{model}", 200))
 
 
 def _alike(found: results.AlikeUsers, console: Console) -> None:

@@ -1,0 +1,208 @@
+"""What a user's friends took up: asked of the graph as it stands, weighed by ties, put in order by a social model where one serves.
+
+Knows the queries and a recommender; no registry.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError, NotReadyError, UnknownNodeError
+from engine.graph.connection import Graph
+from engine.graph.queries import load_queries, run
+from engine.hashing import keys64
+from engine.index.protocol import check_k
+from engine.models.user_methods import USER_METHODS, find_user_method
+from engine.sampling.friends import Friendship, check_friendship, lowest
+from engine.serving.next_items import When, epoch_ms
+from engine.serving.query import hidden_ids
+from engine.serving.results import Friend, FriendItem, FromFriends
+from engine.serving.user_answers import UserRecommender
+from engine.settings import GraphMapping
+
+CANDIDATES = 1000
+"""So many items of friends, by ties, a model puts in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class FriendsOf:
+    """Asks the graph about friends.
+
+    Attributes:
+        seed: of the draw among more friends than are read.
+    """
+
+    graph: Graph
+    mapping: GraphMapping
+    seed: int
+
+    def from_friends(
+        self,
+        user: str,
+        k: int = 10,
+        *,
+        social: UserRecommender | None = None,
+        friendship: Friendship = "following",
+        friends: int = 100,
+        at: When | None = None,
+        corpus: str | None = None,
+        exclude: Iterable[str] | None = None,
+    ) -> FromFriends:
+        """See `engine.client.Engine.recommend_from_friends`.
+
+        Args:
+            social: puts the items in order; None for the ties alone.
+        """
+        wanted, now = check_k(k), time.time()
+        check_friendship(friendship)
+        if friends < 1:
+            raise InputError(f"friends must be at least 1, not {friends}")
+        before = int(now * 1000) if at is None else epoch_ms(at)
+        name = self.mapping.items.default_corpus if corpus is None else corpus
+        if corpus is not None and social is not None:
+            social.view.corpus_number(corpus)
+        there = self._friends(user, before, friendship)
+        kept = self._drawn(user, there, friends)
+        found = self._items(
+            user, kept, before, name, sorted(hidden_ids(exclude)), wanted if social is None else CANDIDATES
+        )
+        answer = FromFriends(
+            user=user,
+            k=wanted,
+            items=tuple(found),
+            method="ties",
+            corpus=name,
+            friends=len(kept),
+            of=len(there),
+            as_of=datetime.fromtimestamp(now, UTC),
+        )
+        if social is not None and found:
+            answer = _ordered(answer, social)
+        answer = replace(answer, items=answer.items[:wanted])
+        if len(answer.items) < wanted:
+            answer = replace(answer, reason="; ".join(filter(None, (answer.reason, _why_fewer(answer)))))
+        return replace(answer, **self._to_look_at(answer))
+
+    def _friends(self, user: str, before: int, friendship: Friendship) -> list[Friend]:
+        sides = {"following": friendship != "followers", "followers": friendship != "following"}
+        rows = run(self.graph, "serving/friends", mapping=self.mapping, id=user, before=before, **sides)
+        if not rows:
+            raise UnknownNodeError(f"there is no user {user!r:.80}", hint="Add them with `engine.add_users`.")
+        return [Friend(name, float(tie)) for name, tie in zip(rows[0]["friends"], rows[0]["ties"], strict=True)]
+
+    def _drawn(self, user: str, there: Sequence[Friend], most: int) -> list[Friend]:
+        """At most so many friends, as `engine.sampling.friends` draws them."""
+        names = [friend.user_id for friend in there]
+        place = np.zeros(len(names), np.int64)
+        kept = lowest(place, np.repeat(keys64([user]), len(names)), keys64(names), most, self.seed)
+        return [there[at] for at in kept.tolist()]
+
+    def _items(
+        self, user: str, friends: Sequence[Friend], before: int, corpus: str, exclude: list[str], limit: int
+    ) -> list[FriendItem]:
+        if not friends:
+            return []
+        rows = run(
+            self.graph,
+            "serving/from_friends",
+            mapping=self.mapping,
+            id=user,
+            friends=[friend.user_id for friend in friends],
+            ties=[friend.tie for friend in friends],
+            before=before,
+            corpus=corpus,
+            exclude=exclude,
+            limit=limit,
+        )
+        return [
+            FriendItem(
+                row["item_id"],
+                float(row["score"]),
+                tuple(Friend(*pair) for pair in zip(row["friends"], row["ties"], strict=True)),
+            )
+            for row in rows
+        ]
+
+    def _to_look_at(self, answer: FromFriends) -> dict[str, Any]:
+        parameters = {
+            "id": answer.user,
+            "friends": sorted({friend.user_id for item in answer.items for friend in item.friends}),
+            "items": [item.item_id for item in answer.items],
+        }
+        return {
+            "cypher": load_queries()["serving/paths_from_friends"].render(self.mapping),
+            "parameters": parameters,
+        }
+
+
+def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
+    """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user."""
+    view, name = social.view, social.about.name
+    try:
+        asker = social.asker(answer.user)
+        method, row = social.method, asker.row
+        if asker.taken is not None:
+            method, row = social.with_late(answer.user, asker.taken)
+        elif row < 0:
+            raise NotReadyError(f"nothing is known of user {answer.user!r} yet")
+    except (NotReadyError, UnknownNodeError) as error:
+        return replace(answer, reason=f"by ties, for {name} cannot say: {error.message}")
+    rows = view.items.index_of([item.item_id for item in answer.items])
+    known = np.flatnonzero(rows >= 0)
+    asked = rows[known].astype(np.int32)
+    if "rating" in social.about.answers:
+        scores = method.predict(np.full(len(asked), row, np.int32), asked)
+    else:
+        scores = method.score(np.array([row], np.int32))[0][asked]
+    known, scores = known[np.isfinite(scores)], scores[np.isfinite(scores)]
+    if not len(known):
+        return replace(answer, reason=f"by ties, for {name} knows none of these items, or nothing of the user")
+    best = np.argsort(-scores, kind="stable")
+    titles = view.titles(rows[known].tolist())
+    items = [answer.items[at] for at in known.tolist()]
+    left = len(answer.items) - len(known)
+    return replace(
+        answer,
+        items=tuple(replace(items[at], score=float(scores[at]), title=titles[at]) for at in best.tolist()),
+        method=name,
+        generation=view.origin.generation,
+        watermark=view.origin.watermark,
+        reason=f"{left:,} items of friends are newer than generation {view.origin.generation}" if left else None,
+    )
+
+
+def _why_fewer(answer: FromFriends) -> str:
+    if not answer.of:
+        return f"{answer.user!r} has no friends"
+    return f"only {len(answer.items)}: {answer.friends:,} friends took up no more that {answer.user!r} has not"
+
+
+def only_social(names: Iterable[str], wanted: str | None) -> str | None:
+    """Which published model puts friends' items in order; None where none does.
+
+    Args:
+        names: of the models that are published.
+        wanted: the one asked for; the only social one when None.
+
+    Raises:
+        UnknownNameError: there is no such model.
+        NotReadyError: it is not published.
+        InputError: it reads no friends; or several that do are published, and none is named.
+    """
+    there = [name for name in names if name in USER_METHODS]
+    if wanted is not None:
+        if not find_user_method(wanted).social:
+            raise InputError(f"model {wanted!r} does not read whom users follow")
+        if wanted not in there:
+            raise NotReadyError(f"no model {wanted!r} is published", hint=f"`engine build {wanted}` makes one.")
+        return wanted
+    able = [name for name in there if USER_METHODS[name].social]
+    if len(able) > 1:
+        raise InputError(f"several social models are published: {', '.join(able)}", hint="Name one with `model`.")
+    return able[0] if able else None
