@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from engine.refresh.report import Refreshed
+    from engine.refresh.verify import Verified
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Epsilon = Annotated[
@@ -61,16 +62,19 @@ def refresh(
                 raise InputError("models about users and items are refreshed exactly: leave --epsilon out")
             ask_all = engine.rehearse_models if dry_run else engine.refresh_models
             _tell_models(ask_all(max_nodes=max_nodes, budget_s=budget_seconds), as_json)
+            _tell_verified({} if verify is None else engine.verify_models(verify), as_json)
             return
         ask = engine.rehearse_refresh if dry_run else engine.refresh
         told = ask(epsilon=epsilon, max_nodes=max_nodes, budget_s=budget_seconds)
         print(told.to_json() if as_json else told)
-        if verify is None:
-            return
-        found = engine.verify(verify)
-        print(found.to_json() if as_json else found)
-        if not found.holds:
-            raise typer.Exit(1)
+        _tell_verified({} if verify is None else {"": engine.verify(verify)}, as_json)
+
+
+def _tell_verified(found: Mapping[str, Verified], as_json: bool) -> None:
+    for name, one in found.items():
+        print(one.to_json() if as_json else f"{name}: {one}" if name else one)
+    if not all(one.holds for one in found.values()):
+        raise typer.Exit(1)
 
 
 def _tell_models(made: Mapping[str, Refreshed], as_json: bool) -> None:

@@ -109,6 +109,7 @@ class Engine:
     rehearse_refresh = refreshing.rehearse_refresh
     rehearse_models = refreshing.rehearse_models
     verify = refreshing.verify
+    verify_models = refreshing.verify_models
 
     # Indexes
     check_indexes = indexes.check_indexes

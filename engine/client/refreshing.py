@@ -116,6 +116,16 @@ def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:
     return verify(view, load_network(view, engine.settings.threads), items, seed)
 
 
+def verify_models(engine: Engine, count: int = 32, seed: int = 0) -> Mapping[str, Verified]:
+    """The same for some users and items of every published model that answers by vectors.
+
+    Raises:
+        NotReadyError: a generation keeps nothing to compare with: it is older than refreshes of models.
+        CorruptFileError: a file of a generation is missing or altered.
+    """
+    return _models(engine).verify(count, seed)
+
+
 def _open(engine: Engine) -> View | None:
     """What questions are answered from, where there was one already: making all that answers need takes longer."""
     return None if engine.opened.live.answering is None else engine.view()

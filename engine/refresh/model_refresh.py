@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 from engine.embedding.kept import EXACT, Limits
 from engine.errors import EngineError
 from engine.graph.connection import Graph
+from engine.models.user_methods import find_user_method
 from engine.refresh.leftovers import clear_dead
 from engine.refresh.model import scratch
 from engine.refresh.refresh import Work
 from engine.refresh.report import Refreshed
+from engine.refresh.row_verify import verify_rows
 from engine.refresh.user_subject import UserSubject
+from engine.refresh.verify import Verified
 from engine.registry import LIVE, REFRESHING_MODELS, Generation, Job, Outcome, Recorder, Registry
 from engine.serving.live import open_view
 from engine.serving.view import View
@@ -98,13 +101,29 @@ class ModelRefresh:
                 done[slot] = replace(found, timings=dict(step.timings))
         return done
 
+    def verify(self, count: int, seed: int) -> dict[str, Verified]:
+        """Compute some users and items of every published model that answers by vectors from scratch, and compare.
+
+        Raises:
+            NotReadyError: a generation is older than this, and keeps nothing to compare with.
+            CorruptFileError: a file of a generation is missing or altered.
+        """
+        found = {}
+        for slot, serving in self._serving().items():
+            view = self._view(serving)
+            if view.has_vectors:
+                found[slot] = verify_rows(view, find_user_method(serving.config["model"]), count, seed)
+        return found
+
     def _serving(self) -> dict[str, Generation]:
         generations = self.registry.generations
         found = {slot: generations.serving(slot) for slot in generations.slots() if slot != LIVE}
         return {slot: one for slot, one in found.items() if one is not None}
 
     def _work(self, serving: Generation, limits: Limits, step: Recorder) -> Work:
-        like = self.views.get(serving.slot)
-        view = like if like is not None and like.origin.generation == serving.id else open_view(serving, like)
-        subject = UserSubject(self.registry, self.graph, self.settings, view)
+        subject = UserSubject(self.registry, self.graph, self.settings, self._view(serving))
         return Work(self.registry, self.graph, self.settings, limits, step, log.info, subject)
+
+    def _view(self, serving: Generation) -> View:
+        like = self.views.get(serving.slot)
+        return like if like is not None and like.origin.generation == serving.id else open_view(serving, like)

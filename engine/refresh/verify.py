@@ -32,6 +32,7 @@ class Verified:
         items: how many were computed from scratch.
         neighbourhoods: how many of them have another neighbourhood than the generation says, or other weights.
         embeddings: how many are further off than `TOLERANCE` and their account allow; `largest` is the largest distance.
+        what: they are.
     """
 
     generation: str
@@ -39,6 +40,7 @@ class Verified:
     neighbourhoods: int
     embeddings: int
     largest: float
+    what: str = "items"
 
     @property
     def holds(self) -> bool:
@@ -51,9 +53,12 @@ class Verified:
 
     def __str__(self) -> str:
         if self.holds:
-            return f"{self.generation}: {self.items:,} items computed from scratch are the same (largest distance {self.largest:.1e})"
+            return (
+                f"{self.generation}: {self.items:,} {self.what} computed from scratch are the same (largest distance"
+                f" {self.largest:.1e})"
+            )
         return (
-            f"{self.generation} is wrong: of {self.items:,} items computed from scratch {self.neighbourhoods:,} have other"
+            f"{self.generation} is wrong: of {self.items:,} {self.what} computed from scratch {self.neighbourhoods:,} have other"
             f" neighbours and {self.embeddings:,} are off by up to {self.largest:.3g}"
         )
 

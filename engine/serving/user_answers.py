@@ -235,9 +235,8 @@ class UserRecommender:
         if len(items) < wanted:
             fewer = self._why_fewer(len(items), scope)
             reason = fewer if reason is None else f"{reason}; {fewer}"
-        return Answer(
-            subject, wanted, items, how, name, origin.generation, origin.watermark, origin.as_of, reason, **more
-        )
+        made = (origin.generation, origin.watermark, origin.as_of)
+        return Answer(subject, wanted, items, how, name, *made, reason, certificate=origin.certificate, **more)
 
     def _why_fewer(self, count: int, scope: Scope) -> str:
         if self.view.indexes:

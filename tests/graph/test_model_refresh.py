@@ -14,16 +14,20 @@ from refresh_world import quietly
 
 from engine import Engine
 from engine.arrays import open_array
+from engine.errors import CorruptFileError, LeaseHeldError, NotReadyError
 from engine.graph.connection import Graph
 from engine.models.row_embedder import SIDES, Joined, embed_all
 from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
+from engine.refresh import row_follow, row_plan
+from engine.refresh.forget import forget
 from engine.refresh.row_follow import as_served
 from engine.refresh.row_state import VECTORS, RowState
-from engine.registry import Job, Outcome
+from engine.registry import REFRESHING, REFRESHING_MODELS, Job, Outcome
 from engine.serving import layout
 from engine.serving.live import open_view
 from engine.settings import Settings as EngineSettings
+from tests.e2e.command import cli
 
 pytestmark = pytest.mark.graph
 
@@ -86,8 +90,11 @@ def differences(engine: Engine, model: str) -> float:
 @settings(
     deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=6), min_size=1, max_size=3))
-def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything_gives(engine: Engine, parts):
+@given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=6), min_size=1, max_size=3), st.sampled_from([0, 1, 10**9]))
+def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything_gives(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, parts: list[list[Any]], scattered: int
+):
+    monkeypatch.setattr(row_plan, "SCATTERED", scattered)  # 0 always follows the changes, 10**9 never
     writer = engine.opened.writer
     for n in range(5):
         for operation in (("remove_items", f"i{n}"), ("remove_users", f"u{n}"), ("remove_contexts", f"c{n}")):
@@ -103,6 +110,7 @@ def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything
         if quietly(engine.refresh_models) is not None:
             for model in SETTINGS:
                 assert differences(engine, model) < CLOSE
+            assert all(one.holds for one in engine.verify_models(5).values())
 
 
 @pytest.mark.parametrize("model", SETTINGS)
@@ -130,3 +138,139 @@ def test_what_a_user_takes_up_is_in_their_next_answers_and_what_it_cannot_alter_
     assert run.plan[model]["why"] == told.plan
     assert filled.refresh_models() == {}
     assert filled.registry.runs.last(Job.MODELS).outcome == Outcome.NOTHING
+
+
+def test_a_small_change_embeds_a_few_rows_and_shares_the_index_and_the_model(filled: Engine):
+    build(filled, "lightgcn")
+    before = filled.registry.generations.serving("lightgcn")
+    filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
+    told = filled.refresh_models()["lightgcn"]
+    assert told.plan.startswith("follow the changes: 1 users and 1 items are new, gone, have other lists")
+    assert (told.counts["embedded"], told.counts["reached"], told.counts["put_off"]) == (2, 2, 0)
+    served = filled.registry.generations.serving("lightgcn")
+    for shared in ("vectors.base", "user_vectors.base", "model/manifest.json"):
+        assert (before.path / shared).samefile(served.path / shared)
+    assert served.metrics["beside_index"] <= 1
+    assert {"ann_recall", "users", "items", "changed"} <= set(served.metrics)
+    assert served.training == before.training
+
+
+def test_a_follow_moves_who_follows_and_whom_that_reaches_in_diffnet_and_nobody_in_lightgcn(filled: Engine):
+    build(filled, "diffnet", "lightgcn")
+    filled.add_follows([{"user_id": "u0", "followed_id": "u7"}])
+    told = filled.refresh_models()
+    assert told["diffnet"].counts["users"] > 0
+    assert (told["lightgcn"].plan, told["lightgcn"].counts["embedded"]) == (
+        "no rows: no list that the model reads changed",
+        0,
+    )
+    assert differences(filled, "diffnet") < CLOSE
+
+
+@pytest.mark.parametrize("limits", [{"max_nodes": 1}, {"budget_s": 0.0}])
+def test_what_is_put_off_is_written_down_and_finished_by_the_next_refresh(filled: Engine, limits: dict[str, Any]):
+    build(filled, "als")
+    filled.add_users([{"user_id": "late"}])
+    filled.add_interactions(
+        [{"user_id": f"u{n}", "item_id": f"i{i}"} for n in range(3) for i in (1, 3)]
+        + [{"user_id": "late", "item_id": "i2"}]
+    )
+    told = filled.refresh_models(**limits)["als"]
+    served = filled.registry.generations.serving("als")
+    assert told.counts["put_off"] == (2 if "max_nodes" in limits else 3)
+    assert told.counts["embedded"] == 4 - told.counts["put_off"]  # whoever is new is never put off
+    assert served.certificate == {"largest_error": 2.0, "skipped": told.counts["put_off"]}
+    assert filled.recommend("u5", 3).certificate == served.certificate
+    run = filled.registry.runs.last(Job.MODELS)
+    assert (run.outcome, run.reason) == (Outcome.PARTIAL, f"als: {told.counts['put_off']} embeddings are put off")
+    assert filled.verify_models(100)["als"].holds, "what was put off is no error"
+    assert differences(filled, "als") > CLOSE
+    assert filled.refresh_models()["als"].counts["embedded"] == told.counts["put_off"]
+    assert filled.registry.generations.serving("als").certificate is None
+    assert differences(filled, "als") < CLOSE
+
+
+def test_what_serves_is_refreshed_while_models_are_and_models_once_at_a_time(filled: Engine):
+    build(filled, "als")
+    filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
+    with filled.registry.leases.hold(REFRESHING):
+        assert set(filled.refresh_models()) == {"als"}
+    with filled.registry.leases.hold(REFRESHING_MODELS), pytest.raises(LeaseHeldError):
+        filled.refresh_models()
+
+
+def test_the_next_items_of_dgsr_follow_what_the_user_took_up_last_without_training(filled: Engine):
+    filled.build("dgsr", {"epochs": 2, "dim": 8})
+    model = filled.registry.generations.serving("dgsr")
+    before = filled.recommend("u0", 5)
+    filled.add_interactions([{"user_id": "u0", "item_id": before.ids[0], "time": 10_000}])
+    told = filled.refresh_models()["dgsr"]
+    now = filled.recommend("u0", 5)
+    assert "dgsr reads who has what when it is asked" in told.plan
+    assert (now.generation, now.method) == (told.generation, "dgsr")
+    assert before.ids[0] not in now.ids
+    was = {item.item_id: item.score for item in before}
+    assert [item.score for item in now if item.item_id in was] != [was[i] for i in now.ids if i in was]
+    assert len(filled.registry.trainings.list()) == 1
+    served = filled.registry.generations.serving("dgsr")
+    assert (served.kind, served.parent) == ("delta", model.id)
+    assert (served.path / "model/manifest.json").samefile(model.path / "model/manifest.json")
+
+
+@pytest.mark.parametrize("trouble", ["corrupt", "outgrown"])
+def test_where_no_delta_can_be_made_the_same_model_embeds_the_graph_anew(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch, trouble: str
+):
+    build(filled, "lightgcn")
+    first = filled.registry.generations.serving("lightgcn")
+    if trouble == "corrupt":
+        (first.path / layout.STATE / "left.users.npy").write_bytes(b"nothing")
+    else:
+        monkeypatch.setattr(row_follow, "longest_of", lambda vectors: 1e9)
+    filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
+    told = filled.refresh_models()["lightgcn"]
+    served = filled.registry.generations.serving("lightgcn")
+    assert (served.id, served.kind, served.parent) == (told.generation, "full", first.id)
+    assert "anew" in told.plan
+    assert served.training == first.training
+    assert differences(filled, "lightgcn") < CLOSE
+
+
+def test_a_wrong_vector_is_found_by_verifying(filled: Engine):
+    build(filled, "als")
+    assert filled.verify_models(1000)["als"].items == USERS + ITEMS
+    base = filled.registry.generations.serving("als").path / "user_vectors.base"
+    with base.open("r+b") as stream:
+        stream.write(b"\1\1\1\1")
+    with pytest.raises(CorruptFileError, match=r"user_vectors\.base"):
+        filled.verify_models(5)
+
+
+def test_who_came_after_training_and_is_forgotten_is_in_no_file_of_a_model(filled: Engine):
+    build(filled, "als")
+    filled.add_users([{"user_id": "forget me"}])
+    filled.add_interactions([{"user_id": "forget me", "item_id": "i1"}])
+    held = filled.registry.generations.get(filled.refresh_models()["als"].generation)
+    forget(filled.registry, filled.graph, filled.settings.graph.mapping, "user", ["forget me"])
+    after = filled.registry.generations.get(filled.refresh_models()["als"].generation)
+    (receipt,) = filled.close_receipts()
+    assert receipt.removed["withdrawn"] == ["als"]
+    assert not held.path.exists()
+    assert not after.path.exists(), "it shares files with the one that held the vector"
+    with pytest.raises(NotReadyError):
+        filled.recommend("u0", model="als")
+
+
+def test_the_command_line_rehearses_and_verifies_models(filled: Engine, settings: EngineSettings):
+    build(filled, "als")
+    filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
+    served = filled.registry.generations.serving_id("als")
+    told = cli(settings, "refresh", "--models", "--dry-run", "--verify", "20")
+    assert told.returncode == 0, told.stderr
+    assert f"als: {served} -> nothing published" in told.stdout
+    assert "follow the changes" in told.stdout
+    assert "20 users and items computed from scratch are the same" in told.stdout
+    assert filled.registry.generations.serving_id("als") == served
+    refused = cli(settings, "refresh", "--models", "--epsilon", "0.1")
+    assert refused.returncode != 0
+    assert "refreshed exactly" in refused.stderr
