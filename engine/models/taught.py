@@ -41,7 +41,7 @@ class Places:
         column[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         return Places(rows, column)
 
-    def take(self, learned: FloatArray, rows: IndexArray) -> FloatArray:
+    def take(self, learned: FloatArray, rows: NDArray[np.integer]) -> FloatArray:
         """Values of the learned nodes as values of some rows, float32 `[R, ...]`; zeros for those of nothing learned."""
         column = self.column[rows]
         out = np.zeros((len(rows), *learned.shape[1:]), dtype=np.float32)

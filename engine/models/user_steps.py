@@ -51,7 +51,7 @@ class UserStep:
         """The step with this number: each user is in one of an epoch, in an order drawn for it.
 
         Args:
-            edges: `[users, items]`; each user has at least one.
+            edges: `[users, items]`, sorted by user; a user without any weighs nothing.
             user_weight: a user counts as much as its number of edges to this power.
         """
         epoch, within = divmod(step, steps_an_epoch(edges, batch_size))
@@ -60,13 +60,13 @@ class UserStep:
         own = edges[users]
         count = np.diff(own.indptr)
         owner = np.repeat(np.arange(len(users)), count)
-        weight = count.astype(np.float64) ** user_weight
+        weight = np.where(count > 0, count.astype(np.float64) ** user_weight, 0.0)
         return UserStep(
             users=users,
             owner=owner,
             item=own.indices.astype(np.int64),
             share=(1 / count[owner]).astype(np.float32),
-            weight=torch.from_numpy((weight / weight.sum()).astype(np.float32)),
+            weight=torch.from_numpy((weight / max(weight.sum(), 1e-12)).astype(np.float32)),
         )
 
 

@@ -27,9 +27,14 @@ class Lists:
         return len(self.indptr) - 1
 
     @property
+    def sizes(self) -> Ints:
+        """int64 `[S]`, how long each list is."""
+        return np.diff(self.indptr)
+
+    @property
     def owner(self) -> Ints:
         """int64 `[E]`, the list that each entry is in."""
-        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        return np.repeat(np.arange(len(self)), self.sizes)
 
     def rows(self, rows: Ints) -> Lists:
         """Some of the lists."""
@@ -42,7 +47,7 @@ class Lists:
 
     def capped(self, most: int, rng: np.random.Generator) -> Lists:
         """At most so many of each list, drawn where there are more; in the order they were in."""
-        size = np.diff(self.indptr)
+        size = self.sizes
         if not len(size) or size.max() <= most:
             return self
         order = np.lexsort((rng.random(len(self.at)), self.owner))

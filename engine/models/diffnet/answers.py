@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from engine.models.attention.lists import Ints, Lists
 from engine.models.diffnet.files import Trained
-from engine.models.diffnet.graph import Block, Nodes
+from engine.models.diffnet.graph import Block, Nodes, Roots
 from engine.models.diffnet.model import Vectors
 from engine.models.friends import rests_on
 from engine.models.gcmc.fields import sparse_rows
@@ -92,6 +92,8 @@ class Diffusing:
         items = _Compact.of(len(self._places["items"].column), asked["items"], interests.at)
         block = Block(
             Nodes(users.place[asked["users"]], items.place[asked["items"]]),
+            Roots.counted(interests.sizes, friends.sizes, adopters.sizes),
+            self._sent(users.rows, items.rows),
             Lists(interests.indptr, items.place[interests.at]),
             Lists(friends.indptr, users.place[friends.at]),
             Lists(adopters.indptr, users.place[adopters.at]),
@@ -101,6 +103,13 @@ class Diffusing:
             torch.from_numpy(before["users"][users.rows, -dim:]), torch.from_numpy(before["items"][items.rows, -dim:])
         )
         return Reading(block, states, {"users": users.rows, "items": items.rows})
+
+    def _sent(self, users: Ints, items: Ints) -> Roots:
+        """As in training; of a node that came later it means nothing, as it sends nothing."""
+        sent, places = self._trained.sent, self._places
+        interests, social = (places["users"].take(part, users) for part in (sent.interests, sent.social))
+        adopters = places["items"].take(sent.adopters, items)
+        return Roots(*(np.maximum(part, 1) for part in (interests, social, adopters)))
 
     def _after(self, number: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
         """The vectors after the layer with this number."""

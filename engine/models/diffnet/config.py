@@ -25,6 +25,9 @@ class DiffnetConfig:
     """Weigh the neighbours of a node by attention; otherwise all alike."""
     graph_attention: bool = True
     """Weigh interest against influence by attention; otherwise both alike."""
+    normalisation: Literal["symmetric", "mean"] = "symmetric"
+    """`mean`: what a node gains is its neighbours' weighed mean, as in the paper; `symmetric`: that mean scaled by degrees as
+    LightGCN's is, so that many neighbours say more than few, and popular ones less. Not in the paper."""
     features: bool = False
     """Add to a node's first vector what is learned of its fields."""
 
@@ -32,6 +35,8 @@ class DiffnetConfig:
         for name in ("dim", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"diffnet: {name} must be at least 1, not {getattr(self, name)}")
+        if self.normalisation not in ("symmetric", "mean"):
+            raise ConfigError(f"diffnet: normalisation must be symmetric or mean, not {self.normalisation!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class DiffnetTraining:
     """Items drawn for each edge by the other losses."""
     user_weight: float = 1.0
     """A user counts as much as their number of edges to this power: 1 counts edges alike, 0 users."""
+    hidden: float = 0.0
+    """Share of all edges that a step leaves out of what is read and predicts; with 0 it predicts edges that it reads."""
     neighbours: int = 0
     """Neighbours of each kind that a step reads of a node, drawn anew where there are more; 0 reads the whole graph."""
 
@@ -62,6 +69,8 @@ class DiffnetTraining:
         for name in ("candidates", "neighbours", "user_weight"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"diffnet: {name} must not be negative, but is {getattr(self, name)}")
+        if not 0 <= self.hidden < 1:
+            raise ConfigError(f"diffnet: hidden must be at least 0 and less than 1, not {self.hidden}")
         if not self.temperature > 0:
             raise ConfigError(f"diffnet: temperature must be positive, not {self.temperature}")
 

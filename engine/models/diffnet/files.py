@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.files import atomic_folder
 from engine.models.diffnet.config import DiffnetSettings
+from engine.models.diffnet.graph import Roots
 from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.folders import reading_model
 from engine.models.gcmc.fields import SideFields
 from engine.training.checkpoint import read_tensors, write_tensors
 
 WEIGHTS, FACTS, NODES = "weights.pt", "facts.json", "nodes.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Trained:
         settings: it was trained with.
         fields: how fields become columns; None where none are read.
         ids: of the users and of the items that have a vector of their own, in its order.
+        sent: of these, as they were in training.
         figures: what a report says of the training.
     """
 
@@ -34,6 +38,7 @@ class Trained:
     settings: DiffnetSettings
     fields: SideFields | None
     ids: tuple[tuple[str, ...], tuple[str, ...]]
+    sent: Roots
     figures: dict[str, Any]
 
 
@@ -50,7 +55,8 @@ def save_model(folder: Path, trained: Trained) -> None:
     }
     nodes = {"users": trained.ids[0], "items": trained.ids[1]}
     with atomic_folder(folder, {"kind": "diffnet", "format": FORMAT}) as temporary:
-        write_tensors(temporary / WEIGHTS, dict(trained.model.state_dict()))
+        sent = {part.name: torch.from_numpy(getattr(trained.sent, part.name)) for part in fields(Roots)}
+        write_tensors(temporary / WEIGHTS, {"model": dict(trained.model.state_dict()), "sent": sent})
         (temporary / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         (temporary / NODES).write_text(json.dumps(nodes), encoding="utf-8")
         if trained.fields is not None:
@@ -70,6 +76,8 @@ def load_model(folder: Path) -> Trained:
         ids = (tuple(nodes["users"]), tuple(nodes["items"]))
         read = facts["features"]
         model = Diffnet(settings.network, Sizes(len(ids[0]), len(ids[1]), tuple(read or (0, 0))))
-        model.load_state_dict(read_tensors(folder / WEIGHTS))
-    fields = None if read is None else SideFields.load(folder)
-    return Trained(model.eval(), settings, fields, ids, dict(facts["figures"]))
+        state = read_tensors(folder / WEIGHTS)
+        model.load_state_dict(state["model"])
+        sent = Roots(**{name: values.numpy() for name, values in state["sent"].items()})
+    encoders = None if read is None else SideFields.load(folder)
+    return Trained(model.eval(), settings, encoders, ids, sent, dict(facts["figures"]))

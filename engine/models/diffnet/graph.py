@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.models.attention.lists import Ints, Lists
 from engine.models.friends import friends_of
 from engine.models.user_item import UserItemData
+from engine.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,45 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True)
+class Roots:
+    """Roots of numbers of neighbours, at least 1; float32.
+
+    Attributes:
+        interests: `[users]`, of a user's items.
+        social: `[users]`, of whom a user follows, or of who follows them.
+        adopters: `[items]`, of an item's users.
+    """
+
+    interests: FloatArray
+    social: FloatArray
+    adopters: FloatArray
+
+    @staticmethod
+    def counted(interests: Ints, social: Ints, adopters: Ints) -> Roots:
+        """Of some numbers."""
+        return Roots(_root(interests), _root(social), _root(adopters))
+
+    def of(self, nodes: Nodes) -> Roots:
+        """Those of some nodes."""
+        return Roots(self.interests[nodes.users], self.social[nodes.users], self.adopters[nodes.items])
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """What a layer reads for some nodes; all rows are those of the vectors that the layer starts from.
 
     Attributes:
         nodes: whose next vectors are worked out.
+        own: of these nodes; social is whom they follow.
+        sent: of the nodes that the layer starts from; social is who follows them.
         interests: the items of each user among them.
         friends: whom each user among them follows.
         adopters: the users of each item among them.
     """
 
     nodes: Nodes
+    own: Roots
+    sent: Roots
     interests: Lists
     friends: Lists
     adopters: Lists
@@ -68,16 +98,30 @@ class DiffusionGraph:
         interests: user -> the items they have.
         friends: user -> the users they follow, never themselves.
         adopters: item -> the users who have it.
+        sent: by how much less what a node sends counts, as many receive it; social is who follows a user.
     """
 
     interests: Lists
     friends: Lists
     adopters: Lists
+    sent: Roots
 
     @staticmethod
     def of(edges: csr_array, follows: csr_array) -> DiffusionGraph:
         """Lay edges `[users, items]` and follows `[users, users]` out."""
-        return DiffusionGraph(_lists(edges), _lists(follows), _lists(edges.T.tocsr()))
+        interests, friends, adopters = _lists(edges), _lists(follows), _lists(edges.T.tocsr())
+        followers = np.bincount(friends.at, minlength=len(friends))
+        sent = Roots.counted(interests.sizes, followers, adopters.sizes)
+        return DiffusionGraph(interests, friends, adopters, sent)
+
+    def without(self, hidden: NDArray[np.bool_]) -> DiffusionGraph:
+        """Some edges left out.
+
+        Args:
+            hidden: bool `[E]`, in the order of `interests`, which is that of the users.
+        """
+        turned = np.lexsort((self.interests.owner, self.interests.at))  # the order of `adopters`
+        return replace(self, interests=self.interests.only(~hidden), adopters=self.adopters.only(~hidden[turned]))
 
     @property
     def nodes(self) -> Nodes:
@@ -86,14 +130,14 @@ class DiffusionGraph:
 
     def block(self, nodes: Nodes) -> Block:
         """All neighbours of some nodes, for a layer that starts from the vectors of all."""
-        return Block(
-            nodes, self.interests.rows(nodes.users), self.friends.rows(nodes.users), self.adopters.rows(nodes.items)
-        )
+        interests, friends = self.interests.rows(nodes.users), self.friends.rows(nodes.users)
+        adopters = self.adopters.rows(nodes.items)
+        own = Roots.counted(interests.sizes, friends.sizes, adopters.sizes)
+        return Block(nodes, own, self.sent, interests, friends, adopters)
 
     def everything(self, asked: Nodes, layers: int) -> Reading:
         """Read the whole graph."""
-        whole = Block(self.nodes, self.interests, self.friends, self.adopters)
-        return Reading(self.nodes, (whole,) * layers, (asked,) * (layers + 1))
+        return Reading(self.nodes, (self.block(self.nodes),) * layers, (asked,) * (layers + 1))
 
     def sampled(self, asked: Nodes, layers: int, most: int, rng: np.random.Generator) -> Reading:
         """Read at most so many neighbours of each kind of a node, drawn for each layer."""
@@ -111,6 +155,8 @@ class DiffusionGraph:
             )
             placed = Block(
                 now.within(before),
+                block.own,
+                self.sent.of(before),
                 Lists(interests.indptr, np.searchsorted(before.items, interests.at)),
                 Lists(friends.indptr, np.searchsorted(before.users, friends.at)),
                 Lists(adopters.indptr, np.searchsorted(before.users, adopters.at)),
@@ -127,6 +173,10 @@ def followed(data: UserItemData) -> csr_array:
     by_key = csr_array((ones, friends.indices, friends.indptr), shape=shape)
     place = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
     return by_key[place][:, place]
+
+
+def _root(count: Ints) -> FloatArray:
+    return np.sqrt(np.maximum(count, 1)).astype(np.float32)
 
 
 def _lists(edges: csr_array) -> Lists:

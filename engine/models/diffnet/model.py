@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.attention.lists import Ints, Lists
 from engine.models.attention.node import Attention
-from engine.models.attention.segments import SLOPE
+from engine.models.attention.segments import SLOPE, attend
 from engine.models.diffnet.config import DiffnetConfig
 from engine.models.diffnet.graph import Block, Nodes, Reading
 from engine.models.gcmc.model import SparseRows
 from engine.models.gcmc.sparse import matmul
+from engine.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Between(nn.Module):
 
     def forward(self, own: Tensor, parts: tuple[Tensor, Tensor], lists: tuple[Lists, Lists]) -> Tensor:
         """float `[S, D]` from the users, the two parts, all `[S, D]`, and what they were pooled from."""
-        there = torch.stack([torch.from_numpy(np.diff(each.indptr) > 0) for each in lists], dim=1)
+        there = torch.stack([torch.from_numpy(each.sizes > 0) for each in lists], dim=1)
         logits = torch.zeros(there.shape)
         if self.weighs:
             mine = self.of_own(own)
@@ -72,27 +72,39 @@ class Diffusion(nn.Module):
     """One layer.
 
     Users: u' = u + gamma_1 sum_b alpha_ub b + gamma_2 sum_i beta_ui v_i over friends b and items i;
-    items: v' = v + sum_a eta_ia u_a over the users who have them.
+    items: v' = v + sum_a eta_ia u_a over the users who have them. Where it is symmetric, what n neighbours send is divided by
+    the root of each one's own number of neighbours and multiplied by that of n, which with even weights is LightGCN's layer.
     """
 
     def __init__(self, config: DiffnetConfig) -> None:
         super().__init__()
         self.adoption = Attention(config.dim, config.attention)
         self.interest = Attention(config.dim, config.attention)
-        self.social = config.social
+        self.social, self.symmetric = config.social, config.normalisation == "symmetric"
         if config.social:
             self.influence = Attention(config.dim, config.attention)
             self.between = Between(config.dim, config.graph_attention)
 
     def forward(self, before: Vectors, block: Block) -> Vectors:
         """The next vectors of the block's nodes."""
-        own = before.of(block.nodes)
-        items = own.items + self.adoption(own.items, before.users, block.adopters)
-        gained = self.interest(own.users, before.items, block.interests)
+        own, to, sent = before.of(block.nodes), block.own, block.sent
+        gained = self._pooled(self.adoption, own.items, before.users, block.adopters, to.adopters, sent.interests)
+        items = own.items + gained
+        gained = self._pooled(self.interest, own.users, before.items, block.interests, to.interests, sent.adopters)
         if self.social:
-            friends = self.influence(own.users, before.users, block.friends)
+            friends = self._pooled(self.influence, own.users, before.users, block.friends, to.social, sent.social)
             gained = self.between(own.users, (friends, gained), (block.friends, block.interests))
         return Vectors(own.users + gained, items)
+
+    def _pooled(
+        self, attention: Attention, own: Tensor, table: Tensor, lists: Lists, to: FloatArray, sent: FloatArray
+    ) -> Tensor:
+        """What nodes gain from their neighbours, float `[S, D]`; `to` and `sent` are the roots of both sides' degrees."""
+        if not self.symmetric:
+            even: Tensor = attention(own, table, lists)
+            return even
+        scaled = table / torch.from_numpy(sent)[:, None]
+        return attend(attention.logits(own, table, lists), scaled, lists) * torch.from_numpy(to)[:, None]
 
 
 class Diffnet(nn.Module):

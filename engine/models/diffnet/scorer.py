@@ -81,13 +81,14 @@ class DiffnetScorer(AnswersByVectors):
             arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices)
             run = run_digest([asdict(settings), users, items], *arrays)
             checkpoints = Checkpoints(data.workdir / "checkpoints", run)
-        done = train(DiffnetTask(model, edges, follows, settings, columns), settings.loop, checkpoints)
+        task = DiffnetTask(model, edges, follows, settings, columns)
+        done = train(task, settings.loop, checkpoints)
         figures = {
             "edges": int(edges.nnz),
             "follows": int(follows.nnz),
             "training": {"epochs": len(done.losses), "seconds": done.seconds, "losses": done.losses[-5:]},
         }
-        self._answer(Trained(model, settings, fields, (users, items), figures), data)
+        self._answer(Trained(model, settings, fields, (users, items), task.graph.sent, figures), data)
 
     def fold_in(self, data: UserItemData) -> DiffnetScorer:
         """Answer about later data without training: everybody from the edges and follows as they are now.

@@ -12,16 +12,19 @@ import torch
 from scipy.sparse import csr_array
 
 from engine.errors import ConfigError
+from engine.models.attention.lists import Lists
 from engine.models.diffnet.answers import Diffusing
 from engine.models.diffnet.config import DiffnetConfig, DiffnetSettings
 from engine.models.diffnet.graph import DiffusionGraph, Nodes, followed
 from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.diffnet.scorer import DiffnetScorer
 from engine.models.diffnet.task import DiffnetTask
+from engine.models.lightgcn.config import LightGcnConfig
+from engine.models.lightgcn.model import LightGcn
 from engine.models.row_embedder import Joined, embed_all
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
-from engine.models.user_steps import UserStep, drawn_pairs
+from engine.models.user_steps import AgainstMany, UserStep, drawn_pairs
 from tests.unit.models.model_checks import TaskChecks, following, ratings_of
 from tests.unit.models.ranking_checks import FoldInChecks, KeptChecks, RankingChecks, likes, scores_of, two_tastes
 
@@ -66,7 +69,7 @@ class TestBySoftmax(DiffnetChecks):
 
 class TestByPairsAsInThePaper(DiffnetChecks):
     fold_exact = 50.0
-    settings: ClassVar = {"loss": "bpr", "epochs": 40}
+    settings: ClassVar = {"loss": "bpr", "normalisation": "mean", "epochs": 40}
 
 
 class TestBySquaresAsInItsCode(DiffnetChecks):
@@ -75,7 +78,7 @@ class TestBySquaresAsInItsCode(DiffnetChecks):
 
 
 class TestOfSampledNeighboursAndThreeLayers(DiffnetChecks):
-    settings: ClassVar = {"layers": 3, "neighbours": 3}
+    settings: ClassVar = {"layers": 3, "neighbours": 3, "hidden": 0.2}
 
 
 class TestWithoutFriendsOrAttention(DiffnetChecks):
@@ -116,7 +119,7 @@ def test_layers_are_those_of_the_paper_written_densely():
     follows = np.zeros((5, 5), np.float32)
     follows[[0, 0, 1, 3, 4], [1, 2, 0, 0, 1]] = 1
     torch.manual_seed(4)
-    network = Diffnet(DiffnetConfig(dim=5, layers=2), Sizes(5, 3))
+    network = Diffnet(DiffnetConfig(dim=5, layers=2, normalisation="mean"), Sizes(5, 3))
     for part in (network.users, network.items):
         torch.nn.init.normal_(part)
     graph = DiffusionGraph.of(csr_array(edges), csr_array(follows))
@@ -128,6 +131,37 @@ def test_layers_are_those_of_the_paper_written_densely():
         items.append(item)
     torch.testing.assert_close(found.users, torch.cat(users, 1))
     torch.testing.assert_close(found.items, torch.cat(items, 1))
+
+
+def test_a_symmetric_layer_of_even_weights_adds_what_lightgcns_layer_says():
+    edges = csr_array(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0], [0, 1, 0]], np.float32))
+    plain = LightGcn(LightGcnConfig(dim=5, layers=1), edges)
+    config = DiffnetConfig(dim=5, layers=1, social=False, attention=False)
+    network = Diffnet(config, Sizes(4, 3))
+    network.load_state_dict(plain.state_dict())
+    (users, items), (next_users, next_items) = plain.layers()
+    graph = DiffusionGraph.of(edges, csr_array((4, 4)))
+    found = network(network.start(None), graph.everything(graph.nodes, 1))
+    torch.testing.assert_close(found.users, torch.cat([users, users + next_users], 1))
+    torch.testing.assert_close(found.items, torch.cat([items, items + next_items], 1))
+
+
+def test_what_a_step_predicts_is_left_out_of_what_it_reads():
+    data = two_tastes()
+    seen = data.seen()[data.users.index_of([f"u{user}" for user in range(12)])]
+    settings = DiffnetSettings.from_flat({**SMALL, "hidden": 0.4, "batch_size": 12, "candidates": 0})
+    task = DiffnetTask(Diffnet(settings.network, Sizes(12, 11)), seen, csr_array((12, 12)), settings)
+    whole = set(zip(task.graph.interests.owner.tolist(), task.graph.interests.at.tolist(), strict=True))
+    for step in range(3):
+        batch = task.batch(step)
+        assert isinstance(batch.against, AgainstMany)
+        rows = Lists(batch.against.own.indptr, batch.against.own.indices.astype(np.int64))
+        predicted = set(zip(rows.owner.tolist(), rows.at.tolist(), strict=True))
+        block = batch.reading.blocks[0]
+        read = set(zip(block.interests.owner.tolist(), block.interests.at.tolist(), strict=True))
+        assert predicted
+        assert read == whole - predicted
+        assert read == set(zip(block.adopters.at.tolist(), block.adopters.owner.tolist(), strict=True))
 
 
 def test_some_nodes_read_alone_are_what_they_are_in_the_whole_graph():
@@ -303,6 +337,8 @@ def test_settings_out_of_range_are_named():
         {"negatives": 0},
         {"candidates": -1},
         {"neighbours": -1},
+        {"hidden": 1.0},
+        {"normalisation": "left"},
         {"loss": "hinge"},
         {"social": 1},
         {"magic": 1},
