@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from engine.registry import LIVE, REFRESHING, GenerationState, Registry
+from engine.registry import LIVE, REFRESHING, REFRESHING_MODELS, GenerationState, Lease, Registry
+
+_INFIX = {REFRESHING: "-refresh", REFRESHING_MODELS: "-models"}
 
 
 def clear_dead(registry: Registry, home: Path, lease: str) -> None:
@@ -29,13 +32,18 @@ def clear_dead(registry: Registry, home: Path, lease: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     gone = (GenerationState.FAILED, GenerationState.DELETED)
     wanted = {one.snapshot_path.name for one in registry.generations.list() if one.state not in gone}
-    name = snapshot_name("*", "*", LIVE if live else "*")
+    name = f"*{_INFIX[lease]}*"
     for pattern in (name, f".{name}.*.tmp"):
         for folder in (home / "snapshots").glob(pattern):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def snapshot_name(rev: int | str, token: int | str, slot: str) -> str:
-    """The name of a snapshot that a refresh makes: no two refreshes under one lease have the same token."""
-    return f"{rev}-refresh{token}" if slot == LIVE else f"{rev}-models{token}-{slot}"
+def snapshot_namer(home: Path, lease: Lease) -> Callable[[int, int], Path]:
+    """What says where the snapshots go that a refresh makes: no two refreshes under one lease have the same token."""
+
+    def named(rev: int, made: int) -> Path:
+        more = f"-{made}" if made else ""
+        return home / "snapshots" / f"{rev}{_INFIX[lease.name]}{lease.token}{more}"
+
+    return named

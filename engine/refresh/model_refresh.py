@@ -6,14 +6,17 @@ What serves related items is refreshed meanwhile, and a model that cannot take i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from engine.embedding.kept import EXACT, Limits
 from engine.errors import EngineError
 from engine.graph.connection import Graph
+from engine.graph.state import read_state
 from engine.models.user_methods import find_user_method
-from engine.refresh.leftovers import clear_dead
+from engine.refresh.applying import Applying
+from engine.refresh.leftovers import clear_dead, snapshot_namer
 from engine.refresh.model import scratch
 from engine.refresh.refresh import Work
 from engine.refresh.report import Refreshed
@@ -62,12 +65,13 @@ class ModelRefresh:
         with (
             self.registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S) as held,
             self.registry.runs.record(Job.MODELS, cause, token=held.token) as told,
+            self._applying(snapshot_namer(self.settings.home, held.lease)) as applying,
         ):
             clear_dead(self.registry, self.settings.home, REFRESHING_MODELS)
-            for slot, serving in self._serving().items():
+            for slot, serving in self._behind().items():
                 step = Recorder(told.number)
                 try:
-                    found = self._work(serving, limits, step).publish(held.lease)
+                    found = self._work(serving, limits, step, applying).publish(held.lease)
                 except EngineError as error:
                     log.error("%s: %s", slot, error.message)
                     failures.append(error)
@@ -93,11 +97,11 @@ class ModelRefresh:
             see `refresh`.
         """
         done = {}
-        with self.registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S):
-            for slot, serving in self._serving().items():
+        with self.registry.leases.hold(REFRESHING_MODELS, wait_s=WAIT_S), scratch(self.settings.home) as folder:
+            applying = self._applying(lambda _, made: folder / str(made))
+            for slot, serving in self._behind().items():
                 step = Recorder(0)
-                with scratch(self.settings.home) as folder:
-                    found = self._work(serving, limits, step).rehearse(folder)
+                found = self._work(serving, limits, step, applying).rehearse()
                 done[slot] = replace(found, timings=dict(step.timings))
         return done
 
@@ -120,9 +124,17 @@ class ModelRefresh:
         found = {slot: generations.serving(slot) for slot in generations.slots() if slot != LIVE}
         return {slot: one for slot, one in found.items() if one is not None}
 
-    def _work(self, serving: Generation, limits: Limits, step: Recorder) -> Work:
+    def _applying(self, name: Callable[[int, int], Path]) -> Applying:
+        return Applying(self.registry, self.graph, self.settings.graph.mapping, name)
+
+    def _behind(self) -> dict[str, Generation]:
+        """Those that have not seen all of the graph, or have put something off; nothing of the others is opened."""
+        rev = read_state(self.graph).rev
+        return {slot: one for slot, one in self._serving().items() if one.watermark < rev or one.certificate}
+
+    def _work(self, serving: Generation, limits: Limits, step: Recorder, applying: Applying) -> Work:
         subject = UserSubject(self.registry, self.graph, self.settings, self._view(serving))
-        return Work(self.registry, self.graph, self.settings, limits, step, log.info, subject)
+        return Work(self.registry, applying, self.settings, limits, step, log.info, subject)
 
     def _view(self, serving: Generation) -> View:
         like = self.views.get(serving.slot)

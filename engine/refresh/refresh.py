@@ -14,22 +14,21 @@ what the dead one left half-written goes then. Where a delta cannot be made, the
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from engine.embedding.kept import EXACT, Limits
 from engine.errors import ChangesGoneError
 from engine.files import read_manifest
-from engine.graph.changes import Changes, collect_changes
+from engine.graph.changes import Changes
 from engine.graph.connection import Graph
 from engine.graph.mapping import mapping_digest
-from engine.graph.snapshot_apply import Applied, apply_changes
+from engine.graph.snapshot_apply import Applied
+from engine.refresh.applying import Applying, Seen
 from engine.refresh.delta import write_delta
 from engine.refresh.item_subject import ItemSubject
-from engine.refresh.leftovers import clear_dead, snapshot_name
+from engine.refresh.leftovers import clear_dead, snapshot_namer
 from engine.refresh.model import INDEX, gate_of, scratch
 from engine.refresh.report import Refreshed, sizes
 from engine.refresh.subject import Advanced, Subject
@@ -74,7 +73,9 @@ def refresh(
         clear_dead(registry, settings.home, REFRESHING)
         on_step("the lease is held")
         subject = ItemSubject(registry, graph, settings, serving_view(registry, view))
-        done = Work(registry, graph, settings, limits, told, on_step, subject).publish(held.lease)
+        with Applying(registry, graph, settings.graph.mapping, snapshot_namer(settings.home, held.lease)) as applying:
+            work = Work(registry, applying, settings, limits, told, on_step, subject)
+            done = work.publish(held.lease)
     return replace(done, timings=dict(told.timings))
 
 
@@ -90,7 +91,8 @@ def rehearse(
         told = Recorder(0)
         subject = ItemSubject(registry, graph, settings, serving_view(registry, view))
         with scratch(settings.home) as folder:
-            done = Work(registry, graph, settings, limits, told, log.info, subject).rehearse(folder)
+            applying = Applying(registry, graph, settings.graph.mapping, lambda _, made: folder / str(made))
+            done = Work(registry, applying, settings, limits, told, log.info, subject).rehearse()
     return replace(done, timings=dict(told.timings))
 
 
@@ -99,7 +101,7 @@ class Work:
     """One refresh under way; who makes one holds the lease."""
 
     registry: Registry
-    graph: Graph
+    applying: Applying
     settings: Settings
     limits: Limits
     told: Recorder
@@ -113,42 +115,35 @@ class Work:
 
     def publish(self, lease: Lease) -> Refreshed:
         """Refresh and publish."""
-        as_of = datetime.now(UTC)
-        changes = self._changes()
-        if changes is None:
-            return self._anew(lease, as_of)
-        done = self._begun(changes)
-        if self._nothing(changes):
+        begun = datetime.now(UTC)
+        seen = self._seen()
+        if seen is None:
+            return self._anew(lease, begun)
+        done = self._begun(seen.changes)
+        if self._nothing(seen.changes):
             self.told.outcome = Outcome.NOTHING
             return done
-        slot = self.registry.generations.get(self.view.origin.generation).slot
-        target = self.settings.home / "snapshots" / snapshot_name(changes.until, lease.token, slot)
-        try:
-            applied, advanced = self._compute(changes, target, as_of)
-            if advanced is None:
-                shutil.rmtree(target, ignore_errors=True)
-                return self._anew(lease, as_of)
-            with self.told.timed("publish"):
-                made = write_delta(
-                    self.registry,
-                    self.view,
-                    advanced.delta,
-                    self.settings.home / "generations",
-                    index=replace(INDEX, threads=self.settings.threads),
-                    gate=gate_of(self.settings),
-                    lease=lease,
-                )
-        except BaseException:
-            shutil.rmtree(target, ignore_errors=True)
-            raise
+        applied, advanced = self._compute(seen)
+        if advanced is None:
+            return self._anew(lease, begun)
+        with self.told.timed("publish"):
+            made = write_delta(
+                self.registry,
+                self.view,
+                advanced.delta,
+                self.settings.home / "generations",
+                index=replace(INDEX, threads=self.settings.threads),
+                gate=gate_of(self.settings),
+                lease=lease,
+            )
         self.told.generation = made.id
         self.on_step(f"{made.id} serves")
         return replace(self._told(done, applied, advanced), generation=made.id)
 
-    def rehearse(self, folder: Path) -> Refreshed:
+    def rehearse(self) -> Refreshed:
         """Refresh and throw the result away."""
-        changes = self._changes()
-        if changes is None:
+        seen = self._seen()
+        if seen is None:
             return Refreshed(
                 self.view.origin.generation,
                 self.view.origin.watermark,
@@ -156,13 +151,13 @@ class Work:
                 plan="embed the whole graph anew with the same model",
                 counts={"items": self.view.items.num_alive},
             )
-        done = self._begun(changes)
-        if self._nothing(changes):
+        done = self._begun(seen.changes)
+        if self._nothing(seen.changes):
             return done
-        applied, advanced = self._compute(changes, folder / "snapshot", datetime.now(UTC))
+        applied, advanced = self._compute(seen)
         return done if advanced is None else self._told(done, applied, advanced)
 
-    def _changes(self) -> Changes | None:
+    def _seen(self) -> Seen | None:
         """What changed; None where only the whole graph can tell."""
         snapshot, mapping = self.view.snapshot, self.settings.graph.mapping
         assert snapshot.path is not None
@@ -175,12 +170,12 @@ class Work:
             return None
         with self.told.timed("read changes"):
             try:
-                changes = collect_changes(self.graph, mapping, self.view.origin.watermark)
+                seen = self.applying.seen(snapshot)
             except ChangesGoneError as error:
                 log.info("%s", error.message)
                 return None
-        self.on_step(f"{len(changes):,} changes are read")
-        return changes
+        self.on_step(f"{len(seen.changes):,} changes are read")
+        return seen
 
     def _nothing(self, changes: Changes) -> bool:
         if len(changes):
@@ -195,13 +190,13 @@ class Work:
             self.view.origin.generation, changes.since, changes.until, changes=found, poison=changes.poison
         )
 
-    def _compute(self, changes: Changes, target: Path, as_of: datetime) -> tuple[Applied, Advanced | None]:
+    def _compute(self, seen: Seen) -> tuple[Applied, Advanced | None]:
         """The next snapshot, and what serves brought to it; None where only the whole graph can tell."""
         with self.told.timed("apply"):
-            applied = apply_changes(self.view.snapshot, changes, target)
+            applied = self.applying.applied(self.view.snapshot)
         self.on_step("the changes are applied to the snapshot")
         with self.told.timed("embed"):
-            advanced = self.subject.advance(applied, as_of, self.limits)
+            advanced = self.subject.advance(applied, seen.as_of, self.limits)
         if advanced is None:
             return applied, None
         self.told.plan = advanced.plan.to_json()

@@ -1,7 +1,7 @@
 """A process that refreshes again and again and is killed each time: `python refresh_victim.py HOME URI PASSWORD`.
 
-Reads one line a round: `step NAME`, to be killed where that step begins or ends, or `after SECONDS`, to be killed at that
-moment. Each round is a process of its own; writes how it ended.
+Reads one line a round: `step NAME`, to be killed where that step begins or ends, `models NAME`, the same for a refresh of models,
+or `after SECONDS`, to be killed at that moment. Each round is a process of its own; writes how it ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+import engine.refresh.applying as applying
 import engine.refresh.delta as delta
+import engine.refresh.item_subject as item_subject
 import engine.refresh.refresh as refreshing
 from engine import Engine
 from engine.registry.generations import Generations
@@ -25,9 +27,9 @@ from engine.settings import GraphSettings, Settings
 
 OWNERS: dict[str, Any] = {
     "clear_dead": refreshing,
-    "collect_changes": refreshing,
-    "apply_changes": refreshing,
-    "advance": refreshing,
+    "collect_changes": applying,
+    "apply_changes": applying,
+    "advance": item_subject,
     "write_delta": refreshing,
     "_patch_vectors": delta,
     "advanced_index": delta,
@@ -67,12 +69,13 @@ def main() -> None:
         how, _, what = line.strip().partition(" ")
         child = os.fork()
         if not child:
-            if how == "step":
-                dying(what)
-            else:
+            if how == "after":
                 threading.Timer(float(what), die).start()
+            else:
+                dying(what)
             with Engine(settings) as engine:
-                engine.refresh()
+                refreshed = engine.refresh_models if how == "models" else engine.refresh
+                refreshed()
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         sys.stdout.write("killed\n" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}\n")

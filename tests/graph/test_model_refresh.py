@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import refresh_victim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_writes import OPERATIONS, perform
@@ -19,7 +22,7 @@ from engine.graph.connection import Graph
 from engine.models.row_embedder import SIDES, Joined, embed_all
 from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
-from engine.refresh import row_follow, row_plan
+from engine.refresh import model_refresh, row_follow, row_plan
 from engine.refresh.forget import forget
 from engine.refresh.row_follow import as_served
 from engine.refresh.row_state import VECTORS, RowState
@@ -274,3 +277,38 @@ def test_the_command_line_rehearses_and_verifies_models(filled: Engine, settings
     refused = cli(settings, "refresh", "--models", "--epsilon", "0.1")
     assert refused.returncode != 0
     assert "refreshed exactly" in refused.stderr
+
+
+def test_models_that_go_on_from_the_same_snapshot_share_the_next_and_a_refresh_of_nothing_opens_nothing(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    build(filled, "als", "lightgcn", "bpr")
+    filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
+    told = filled.refresh_models()
+    paths = {filled.registry.generations.serving(model).snapshot_path for model in told}
+    assert (len(told), len(paths)) == (3, 1)
+    made = [path for path in (filled.settings.home / "snapshots").iterdir() if "-models" in path.name]
+    assert set(made) == paths
+    monkeypatch.setattr(model_refresh, "open_view", None)
+    assert filled.refresh_models() == {}
+
+
+def test_a_refresh_of_models_that_is_killed_is_made_up_for_and_leaves_nothing(filled: Engine, settings: EngineSettings):
+    build(filled, "als", "lightgcn")
+    home, password = settings.home, settings.graph.password.get_secret_value()
+    command = [sys.executable, refresh_victim.__file__, str(home), str(settings.graph.uri), password]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victim:
+        for number, step in enumerate(("after apply_changes", "before publish", "after publish")):
+            filled.add_interactions([{"user_id": f"u{number}", "item_id": f"i{2 * number + 1 - number % 2}"}])
+            victim.stdin.write(f"models {step}\n")
+            victim.stdin.flush()
+            assert victim.stdout.readline().strip() == "killed"
+            filled.registry.leases.release(filled.registry.leases.get(REFRESHING_MODELS))
+            assert len(filled.recommend("u5", 3, model="als")) == 3
+        victim.stdin.close()
+    filled.refresh_models()
+    assert max(differences(filled, model) for model in ("als", "lightgcn")) < CLOSE
+    known = {one.id: one for one in filled.registry.generations.list() if one.state == "published"}
+    assert {path.name for path in (home / "generations").iterdir() if not path.name.endswith(".work.tmp")} == set(known)
+    left = {path for path in (home / "snapshots").iterdir() if "-models" in path.name}
+    assert left <= {one.snapshot_path for one in known.values()}
