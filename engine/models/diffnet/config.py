@@ -17,7 +17,7 @@ class DiffnetConfig:
 
     dim: int = 64
     """Numbers a vector and layer; what is published is those of all layers side by side."""
-    layers: int = 2
+    layers: int = 3
     """Steps along the graph."""
     social: bool = True
     """Let the users whom a user follows influence them."""
@@ -27,7 +27,8 @@ class DiffnetConfig:
     """Weigh interest against influence by attention; otherwise both alike."""
     normalisation: Literal["symmetric", "mean"] = "symmetric"
     """`mean`: what a node gains is its neighbours' weighed mean, as in the paper; `symmetric`: that mean scaled by degrees as
-    LightGCN's is, so that many neighbours say more than few, and popular ones less. Not in the paper."""
+    LightGCN's is, so that many neighbours say more than few and popular ones less, and what friends say is added to what items
+    say. Not in the paper."""
     features: bool = False
     """Add to a node's first vector what is learned of its fields."""
 
@@ -47,9 +48,9 @@ class DiffnetTraining:
     """`softmax` over cosines, as LightGCN is trained here; `bpr` as in the paper; `squared` on a sigmoid, as in its code."""
     batch_size: int = 4096
     """Users a step, each with all their items."""
-    candidates: int = 8192
+    candidates: int = 2048
     """Items that a step's softmax is over, drawn evenly; 0 takes all."""
-    temperature: float = 0.1
+    temperature: float = 0.2
     """Of the softmax."""
     negatives: int = 8
     """Items drawn for each edge by the other losses."""
@@ -76,7 +77,7 @@ class DiffnetTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=60, learning_rate=0.01, decay=0.95, average=0.9, check_every=10)
+    return LoopConfig(epochs=40, learning_rate=0.1, decay=0.97, average=0.9, check_every=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,15 @@ class Between(nn.Module):
     """gamma_1 p + gamma_2 q, gamma the softmax of w^T relu(W [own || part] + b) over the two parts.
 
     A part without neighbours takes no share.
+
+    Args:
+        weighs: learn the weights; otherwise the parts count alike.
+        adds: even weights add the parts up instead of taking their mean.
     """
 
-    def __init__(self, dim: int, weighs: bool) -> None:
+    def __init__(self, dim: int, weighs: bool, adds: bool) -> None:
         super().__init__()
-        self.weighs = weighs
+        self.weighs, self.adds = weighs, adds
         if weighs:
             self.of_own, self.of_part = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim)
             self.score = nn.Linear(dim, 1, bias=False)
@@ -65,6 +69,8 @@ class Between(nn.Module):
             mine = self.of_own(own)
             logits = torch.cat([self.score(F.leaky_relu(mine + self.of_part(part), SLOPE)) for part in parts], dim=1)
         share = torch.where(there, logits, logits.detach() - 1e9).softmax(dim=1)
+        if self.adds:
+            share = share * there.sum(dim=1, keepdim=True)
         return share[:, :1] * parts[0] + share[:, 1:] * parts[1]
 
 
@@ -73,7 +79,8 @@ class Diffusion(nn.Module):
 
     Users: u' = u + gamma_1 sum_b alpha_ub b + gamma_2 sum_i beta_ui v_i over friends b and items i;
     items: v' = v + sum_a eta_ia u_a over the users who have them. Where it is symmetric, what n neighbours send is divided by
-    the root of each one's own number of neighbours and multiplied by that of n, which with even weights is LightGCN's layer.
+    the root of each one's own number of neighbours and multiplied by that of n, which with even weights is LightGCN's layer; and
+    what friends say then comes on top of what items say.
     """
 
     def __init__(self, config: DiffnetConfig) -> None:
@@ -83,7 +90,7 @@ class Diffusion(nn.Module):
         self.social, self.symmetric = config.social, config.normalisation == "symmetric"
         if config.social:
             self.influence = Attention(config.dim, config.attention)
-            self.between = Between(config.dim, config.graph_attention)
+            self.between = Between(config.dim, config.graph_attention, self.symmetric)
 
     def forward(self, before: Vectors, block: Block) -> Vectors:
         """The next vectors of the block's nodes."""
