@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,3 +67,14 @@ class RelatedTask:
                 for part, pairs in asked.items()
                 if len(pairs)
             }, {}
+
+    def inside(
+        self,
+        fitted: Any,
+        split: RelatedSplit,
+        outcomes: Mapping[str, Outcome],
+        metrics: Sequence[str],
+        ks: Sequence[int],
+    ) -> dict[str, Any]:
+        """Nothing: no user asks here."""
+        return {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.evaluation.beyond import FIGURES
 from engine.evaluation.outcome import LOWER_IS_BETTER, Outcome
@@ -17,6 +19,7 @@ from engine.evaluation.pictures import (
     short,
     trade_off,
 )
+from engine.evaluation.pictures_inside import attention_shares, by_number, training_curves
 from engine.evaluation.run import EvaluationReport
 from engine.files import atomic_file
 
@@ -81,6 +84,7 @@ def render(report: EvaluationReport) -> str:
     return environment.get_template(TEMPLATE).render(
         report=report,
         parts=[_part(report, name) for name in report.summary.parts()],
+        insides=_insides(report),
         listed=FIGURES if report.summary.beyond else (),
         configs={run.method: run.config for run in report.runs},
     )
@@ -113,9 +117,58 @@ def _part(report: EvaluationReport, name: str) -> Part:
     wide = [("Means, with the spread over seeds", metric_bars(figures, summary.metrics, lower=LOWER_IS_BETTER))]
     versus = {method: parts[name] for method, parts in summary.versus.items() if name in parts}
     if versus:
-        headline = next((metric for metric in summary.metrics if metric.startswith("ndcg")), summary.metrics[0])
-        wide.append(("Paired bootstrap over the same questions", difference_lines(versus, headline, summary.baseline)))
-    return Part(name, rows, tuple(wide), tuple(_pairs(report, name, outcomes)))
+        told = difference_lines(versus, headline(summary.metrics), summary.baseline)
+        wide.append(("Paired bootstrap over the same questions", told))
+    return Part(name, rows, tuple(wide), (*_pairs(report, name, outcomes), *_by_user(report, name)))
+
+
+def _by_user(report: EvaluationReport, name: str) -> list[tuple[str, str]]:
+    """The headline metric against how many items, and friends, a user has."""
+    found = []
+    metric = headline(report.summary.metrics)
+    for what, caption in (
+        ("items", "For users with few items and with many"),
+        ("friends", "Without friends and with many"),
+    ):
+        methods: dict[str, list[Any]] = {}
+        order = list(report.summary.figures)
+        for run in sorted(report.runs, key=lambda one: order.index(one.method)):
+            buckets = run.report.get("by_user", {}).get(name, {}).get(what)
+            if buckets and all(metric in one["metrics"] for one in buckets):
+                methods.setdefault(run.method, []).append(buckets)
+        if methods:
+            found.append((caption, by_number(dict(list(methods.items())[:MOST_LINES]), metric, what)))
+    return found
+
+
+def _insides(report: EvaluationReport) -> list[tuple[str, str]]:
+    """How methods were trained, and what they attend to, by the first seed of each."""
+    first: dict[str, dict[str, Any]] = {}
+    order = list(report.summary.figures)
+    for run in sorted(report.runs, key=lambda one: order.index(one.method)):
+        first.setdefault(run.method, run.report)
+    curves = {method: its["training"] for method, its in first.items() if _has_curve(its.get("training"))}
+    found = []
+    if curves:
+        found.append(("Training, epoch by epoch", training_curves(dict(list(curves.items())[:MOST_LINES]))))
+    for method, its in first.items():
+        if its.get("attention"):
+            caption = f"What {method} attends to, hop by hop; dashed: if it attended to all alike"
+            found.append((caption, attention_shares(its["attention"])))
+    return found
+
+
+def _has_curve(training: Any) -> bool:
+    """Whether there is a line to draw: results of an older version keep the last losses only."""
+    if not isinstance(training, dict):
+        return False
+    losses = training.get("losses", ())
+    return len(losses) > 1 and len(losses) == training.get("epochs")
+
+
+def headline(metrics: Sequence[str]) -> str:
+    """The metric that stands for all."""
+    return next((metric for metric in metrics if metric.startswith("ndcg")), metrics[0])
 
 
 def _pairs(report: EvaluationReport, name: str, outcomes: dict[str, list[Outcome]]) -> list[tuple[str, str]]:

@@ -198,7 +198,10 @@ class _Runner:
             outcomes=outcomes,
             beyond=beyond,
             config=settings,
-            report=fitted.report(),
+            report={
+                **fitted.report(),
+                **self.task.inside(fitted, split, outcomes, self.protocol.metrics, self.ks),
+            },
             fit_s=round(fit_s, 2),
             score_s=round(time.perf_counter() - started, 2),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,4 +65,10 @@ class Task(Protocol):
         Returns:
             Part -> what was answered, and what the lists are like beyond accuracy.
         """
+        ...
+
+    def inside(
+        self, fitted: Any, split: Any, outcomes: Mapping[str, Outcome], metrics: Sequence[str], ks: Sequence[int]
+    ) -> dict[str, Any]:
+        """What a run keeps beside the method's own report, JSON-able: for whom it is good, and what it attends to."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from engine.datasets.folder import DatasetFolder
 from engine.errors import DataError, InputError, TrainingError, UnknownNameError
 from engine.evaluation.beyond import beyond_accuracy
+from engine.evaluation.by_user import attention_profiles, by_bucket
 from engine.evaluation.outcome import Outcome, Rated
 from engine.evaluation.protocols import EvaluationProtocol
 from engine.evaluation.task import Sections
@@ -117,6 +118,18 @@ class UserTask:
                 advance=advance,
             )
         return dict(found), beyond_accuracy(lists, split.training.seen(split.training.known()))
+
+    def inside(
+        self,
+        fitted: Any,
+        split: UserItemSplit,
+        outcomes: Mapping[str, Outcome],
+        metrics: Sequence[str],
+        ks: Sequence[int],
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {"by_user": by_bucket(outcomes, split, metrics, ks)}
+        attended = attention_profiles(fitted, split)
+        return {**found, "attention": attended} if attended else found
 
 
 def _choose_split(protocol: EvaluationProtocol, name: str, official: list[str]) -> tuple[str, bool]:

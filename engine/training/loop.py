@@ -80,6 +80,13 @@ class Progress:
     seconds: float = 0.0
     done: bool = False
 
+    def told(self) -> dict[str, Any]:
+        """What a report says of it: epochs run, the best of them, seconds, and the curves."""
+        found: dict[str, Any] = {"epochs": len(self.losses), "seconds": self.seconds, "losses": list(self.losses)}
+        if self.validation:
+            found |= {"best_epoch": self.best_epoch, "validation": list(self.validation)}
+        return found
+
 
 def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = None) -> Progress:
     """Train until the epochs are over or validation has been clearly below its best for `patience` epochs; keep good weights.

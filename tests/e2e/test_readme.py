@@ -60,6 +60,26 @@ def my_ratings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def my_community(tmp_path: Path) -> Path:
+    rows = [
+        (f"user-{u}", f"film-{(u + 3 * n) % 50}", 1 + (u + n) % 5, 100 * n + u) for u in range(20) for n in range(12)
+    ]
+    names = ("user_id", "item_id", "rating", "time")
+    write_dataset(
+        tmp_path / "my-community",
+        "my-community",
+        items={"item_id": [f"film-{n}" for n in range(50)]},
+        users={"user_id": [f"user-{n}" for n in range(20)]},
+        interactions=dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)),
+        follows={
+            "user_id": [f"user-{n}" for n in range(20) for _ in range(3)],
+            "followed_id": [f"user-{(n + step) % 20}" for n in range(20) for step in (1, 2, 5)],
+        },
+    )
+    return tmp_path
+
+
+@pytest.fixture
 def from_environment(settings: Settings, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     del graph  # it empties the database
     monkeypatch.setenv("ENGINE_HOME", str(settings.home))
@@ -78,6 +98,22 @@ def test_the_lines_about_ratings_run_as_they_stand(
         "user-7 would rate film-42",
         "recommended to user-7: 5 of organic, by item-knn",
         "users like user-7",
+    ):
+        assert answer in said
+
+
+@pytest.mark.usefixtures("from_environment")
+def test_the_lines_about_friends_and_time_run_as_they_stand(
+    my_community: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(my_community)
+    exec(compile(block("python", 2), "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    for answer in (
+        "user-7 would rate film-42",
+        "social attention: the largest of 3",
+        "from 3 of 3 friends of user-7: 5 of organic, by graphrec",
+        "next for user-7 at ",
     ):
         assert answer in said
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from engine import Engine
+from engine.models.user_methods import USER_METHODS
 from engine.settings import GraphMapping, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,3 +34,15 @@ def test_the_mapping_example_is_valid() -> None:
     mapping = GraphMapping.model_validate(example["graph"]["mapping"])
     assert set(example["graph"]["mapping"]) == set(GraphMapping.model_fields)
     assert mapping.owns.reverse
+
+
+def test_the_readme_says_of_every_model_which_calls_it_answers() -> None:
+    table = (ROOT / "README.md").read_text().split("## Which model for what")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")]
+    calls = {name: cells[2] for cells in rows for name in re.findall(r"`([a-z-]+)`", cells[0])}
+    assert set(calls) == {"pinsage", *USER_METHODS}
+    for name, method in USER_METHODS.items():
+        assert ("`predict`" in calls[name]) == ("rating" in method.answers), name
+        assert ("`next_items`" in calls[name]) == ("next" in method.answers), name
+        assert ("`recommend_from_friends`" in calls[name]) == method.social, name
+    assert all(hasattr(Engine, call) for told in calls.values() for call in re.findall(r"`([a-z_]+)`", told))

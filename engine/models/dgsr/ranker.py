@@ -151,11 +151,9 @@ class DgsrRanker:
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, validation, time."""
-        done = self.progress
-        training = {"epochs": len(done.losses), "best_epoch": done.best_epoch, "losses": done.losses[-5:]}
         return {
             "settings": asdict(self.settings),
-            "training": {**training, "validation": done.validation, "seconds": done.seconds},
+            "training": self.progress.told(),
             "parameters": sum(part.numel() for part in self.trained.model.parameters()),
         }
 

@@ -86,7 +86,7 @@ class DiffnetScorer(AnswersByVectors):
         figures = {
             "edges": int(edges.nnz),
             "follows": int(follows.nnz),
-            "training": {"epochs": len(done.losses), "seconds": done.seconds, "losses": done.losses[-5:]},
+            "training": done.told(),
         }
         self._answer(Trained(model, settings, fields, (users, items), task.graph.sent, figures), data)
 
@@ -114,7 +114,7 @@ class DiffnetScorer(AnswersByVectors):
         return attention(last, self._known, users, items)
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""
+        """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""
         return {
             "settings": asdict(self.trained.settings),
             **self.trained.figures,

@@ -103,15 +103,14 @@ class GcmcPredictor:
         return known_users[users], known_items[items]
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""
+        """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""
         kinds = {
             name: dict(zip(*(part.tolist() for part in np.unique(found, return_counts=True)), strict=True))
             for name, found in zip(("users", "items"), self.answers.standing, strict=True)
         }
-        training = {"epochs": len(self.progress.losses), "seconds": self.progress.seconds}
         return {
             "settings": asdict(self.settings),
-            "training": {**training, "losses": self.progress.losses[-5:]},
+            "training": self.progress.told(),
             "parameters": sum(part.numel() for part in self.trained.model.parameters()),
             "standing": kinds,
         }

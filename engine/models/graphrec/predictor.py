@@ -97,11 +97,10 @@ class GraphrecPredictor:
         return attention(self.answers, users, items)
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, the last losses, time, and on what answers rest."""
-        training = {"epochs": len(self.progress.losses), "seconds": self.progress.seconds}
+        """Settings in force, epochs run, the loss of each, time, and on what answers rest."""
         return {
             "settings": asdict(self.settings),
-            "training": {**training, "losses": self.progress.losses[-5:]},
+            "training": self.progress.told(),
             "parameters": sum(part.numel() for part in self.trained.model.parameters()),
             "users": told_of(self.answers.rests),
         }

@@ -65,7 +65,7 @@ class LightGcnScorer(VectorMethod):
         done = train(LightGcnTask(model, edges, settings), settings.loop, checkpoints)
         figures = {
             "edges": int(edges.nnz),
-            "training": {"epochs": len(done.losses), "seconds": done.seconds, "losses": done.losses[-5:]},
+            "training": done.told(),
         }
         self._learned = Learned(asdict(settings), {"users": users, "items": items}, _arrays(model), figures)
         self._look_at(data)
@@ -82,7 +82,7 @@ class LightGcnScorer(VectorMethod):
         return self._standing["users"][users]
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, the last losses, time, and how many nodes are known in which way."""
+        """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""
         kinds = {
             side: dict(zip(*(part.tolist() for part in np.unique(told, return_counts=True)), strict=True))
             for side, told in self._standing.items()

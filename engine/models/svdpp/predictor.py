@@ -80,8 +80,8 @@ class SvdppPredictor:
         return self.learned.predict(users, items)
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, and the root mean square errors met in the first and in the last epochs."""
-        return {"settings": asdict(self.settings), "training": {"epochs": len(self.errors), "errors": self.errors[-5:]}}
+        """Settings in force, and the root mean square error met in each epoch."""
+        return {"settings": asdict(self.settings), "training": {"epochs": len(self.errors), "losses": self.errors}}
 
     def save(self, folder: Path) -> None:
         """Write what was learned as a sealed folder; `folder` must not exist.

@@ -91,8 +91,8 @@ class TrustsvdPredictor:
         return np.asarray(self.learned.rests[users])
 
     def report(self) -> dict[str, Any]:
-        """Settings in force, the root mean square errors met in the last epochs, and on what answers rest."""
-        training = {"epochs": len(self.errors), "errors": self.errors[-5:]}
+        """Settings in force, the root mean square error met in each epoch, and on what answers rest."""
+        training = {"epochs": len(self.errors), "losses": self.errors}
         return {"settings": asdict(self.settings), "training": training, "users": told_of(self.learned.rests)}
 
     def save(self, folder: Path) -> None:
