@@ -217,6 +217,13 @@ def as_served(side: Side, vectors: FloatArray, alive: NDArray[np.bool_], longest
     return found
 
 
+def difference(found: FloatArray, kept: FloatArray) -> NDArray[np.float64]:
+    """How far vectors as they are kept are apart, `[R]`. The column that stretches is left out: it takes no part in an inner
+    product with a user, and where an item is as long as the longest it is the root of what is left by rounding."""
+    off: NDArray[np.float64] = np.linalg.norm(found[:, :-1].astype(np.float64) - kept[:, :-1], axis=1)
+    return off
+
+
 def _replace(outputs: FloatArray, rows: IndexArray, compute: Callable[[IndexArray], FloatArray]) -> IndexArray:
     """Compute some rows of an array anew, in it. Returns those that differ."""
     differing = [rows[:0]]

@@ -9,7 +9,7 @@ from engine.errors import NotReadyError
 from engine.files import open_folder
 from engine.models.row_embedder import SIDES, Joined, Outputs, RowEmbedder, Rows, Side
 from engine.models.user_method import UserMethod
-from engine.refresh.row_follow import as_served
+from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import RowState
 from engine.refresh.verify import TOLERANCE, Verified
 from engine.serving import layout
@@ -36,7 +36,7 @@ def verify_rows(view: View, method: UserMethod, count: int, seed: int) -> Verifi
     for side in SIDES:
         rows = chosen[side]
         found = as_served(side, exact[side], joined.nodes[side].alive[rows], state.longest)
-        off = np.linalg.norm(found.astype(np.float64) - kept[side][rows], axis=1)
+        off = difference(found, kept[side][rows])
         wrong += int((off > TOLERANCE + APART * np.isin(rows, state.left[side])).sum())
         largest = max(largest, float(off.max(initial=0)))
     total = sum(len(rows) for rows in chosen.values())

@@ -24,7 +24,7 @@ from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
 from engine.refresh import model_refresh, row_follow, row_plan
 from engine.refresh.forget import forget
-from engine.refresh.row_follow import as_served
+from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import VECTORS, RowState
 from engine.registry import REFRESHING, REFRESHING_MODELS, Job, Outcome
 from engine.serving import layout
@@ -85,8 +85,8 @@ def differences(engine: Engine, model: str) -> float:
         rows, kept = mine[side].index_of(list(nodes[side].ids)), open_array(view.folder, VECTORS[side])
         assert (rows >= 0).all()
         assert mine[side].num_alive == len(nodes[side])
-        off = kept[rows] - as_served(side, exact[side], nodes[side].alive, state.longest)
-        worst = max(worst, float(np.linalg.norm(off, axis=1).max(initial=0)))
+        wanted = as_served(side, exact[side], nodes[side].alive, state.longest)
+        worst = max(worst, float(difference(wanted, kept[rows]).max(initial=0)))
     return worst
 
 
