@@ -206,6 +206,11 @@ def test_the_next_items_of_dgsr_follow_what_the_user_took_up_last_without_traini
     filled.build("dgsr", {"epochs": 2, "dim": 8})
     model = filled.registry.generations.serving("dgsr")
     before = filled.recommend("u0", 5)
+    snapshot = open_view(model).snapshot
+    friend = snapshot.users.ids[
+        snapshot.relations.interactions.backward.row(snapshot.items.index_of([before.ids[0]])[0])[0]
+    ]
+    theirs = filled.recommend(friend, 5)
     filled.add_interactions([{"user_id": "u0", "item_id": before.ids[0], "time": 10_000}])
     told = filled.refresh_models()["dgsr"]
     now = filled.recommend("u0", 5)
@@ -214,6 +219,8 @@ def test_the_next_items_of_dgsr_follow_what_the_user_took_up_last_without_traini
     assert before.ids[0] not in now.ids
     was = {item.item_id: item.score for item in before}
     assert [item.score for item in now if item.item_id in was] != [was[i] for i in now.ids if i in was]
+    reached = filled.recommend(friend, 5)  # who has the item has u0 in their sub-graph now
+    assert [(item.item_id, item.score) for item in reached] != [(item.item_id, item.score) for item in theirs]
     assert len(filled.registry.trainings.list()) == 1
     served = filled.registry.generations.serving("dgsr")
     assert (served.kind, served.parent) == ("delta", model.id)
