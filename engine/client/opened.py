@@ -180,7 +180,7 @@ class Opened:
         def open_method(method: UserMethod, view: View, data: UserItemData) -> Any:
             return opened_method(method, view.folder, view.facts["config"]["settings"], data)
 
-        return UserRecommender(view, self.settings.graph.mapping, self._taken, open_method)
+        return UserRecommender(view, self.settings.graph.mapping, self._taken, self._takers, open_method)
 
     def _taken(self, user: str, relation: str) -> Taken | None:
         from engine.graph.queries import load_queries
@@ -189,6 +189,12 @@ class Opened:
         query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
         rows = self.graph.read(query, {"id": user})
         return Taken(*(tuple(rows[0][name]) for name in ("items", "values", "times", "friends"))) if rows else None
+
+    def _takers(self, items: list[str], before: int, most: int) -> list[list[tuple[str, int]]]:
+        from engine.sampling.live_times import LiveTimes
+
+        live = LiveTimes(self.graph, self.settings.graph.mapping)
+        return live.recent_users(items, [before] * len(items), most)
 
     def look_again(self) -> None:
         """What serves may have changed just now: the next question looks."""

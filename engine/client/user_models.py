@@ -63,8 +63,8 @@ def next_items(
 ) -> Answer:
     """What a user takes up next, by a model that goes by the order of what they took up.
 
-    The user's own history is read from the graph as it stands, what others did from the generation. Nothing that happened at or
-    after the time asked about is read of anybody, and what the user had by then is left out.
+    The user's own history, and who else took up its items, are read from the graph as it stands, what is further away from the
+    generation. Nothing that happened at or after the time asked about is read of anybody, and what the user had by then is left out.
 
     Args:
         model: such as "dgsr", "sasrec", "markov" or "session-knn", published by `train`; the only one when None.

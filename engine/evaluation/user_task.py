@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from engine.evaluation.user_split import DRAWN, Parts, UserItemSplit, make_split
 from engine.evaluation.user_world import UserItemWorld, official_parts, split_names
 from engine.graph.snapshot import Snapshot
 from engine.models.methods import Settings
+from engine.models.sequences import ScoresAt, asked_at
 from engine.models.user_item import UserItemEdges
 from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.models.user_ranking import rank_parts
 from engine.progress import progress
+from engine.types import FloatArray, IndexArray
 
 PREDICT_ROWS = 65_536
 
@@ -110,7 +112,7 @@ class UserTask:
         asked = self._protocol.ask(split, users, self._numbers)
         with progress(f"{what}: ranking", len(users)) as advance:
             found, lists = rank_parts(
-                fitted.score,
+                _score_of(fitted, split),
                 users,
                 asked,
                 len(split.world.items),
@@ -130,6 +132,15 @@ class UserTask:
         found: dict[str, Any] = {"by_user": by_bucket(outcomes, split, metrics, ks)}
         attended = attention_profiles(fitted, split)
         return {**found, "attention": attended} if attended else found
+
+
+def _score_of(fitted: Any, split: UserItemSplit) -> Callable[[IndexArray], FloatArray]:
+    """How a method is asked: by one that reads what others did, as of the time of what is asked for."""
+    when = asked_at(split.training, split.test) if isinstance(fitted, ScoresAt) else None
+    if when is None:
+        plain: Callable[[IndexArray], FloatArray] = fitted.score
+        return plain
+    return lambda users: fitted.score_at(users, when[users])
 
 
 def _choose_split(protocol: EvaluationProtocol, name: str, official: list[str]) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +14,19 @@ from engine.types import CSR, FloatArray, IndexArray, KeyOrder, TimeArray
 
 
 @dataclass(frozen=True, slots=True)
+class Takers:
+    """Who took up some items last before a time, as it is known of them now.
+
+    Attributes:
+        items: int32 `[I]`, rows, each once.
+        lists: a row for each of them, oldest first: users' rows, -1 for one who came after the data; `time` int64 epoch ms.
+    """
+
+    items: IndexArray
+    lists: CSR
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What one user took up before a time, and that time: all that may be read of them.
 
@@ -22,12 +35,14 @@ class History:
         times: int64 `[M]` epoch ms, `NO_TIME` where an edge has none.
         before: epoch ms, the time of the prediction.
         user: the user's row; -1 for one who came after the data.
+        takers: of items among these, where more is known than the data holds; None for what the data holds.
     """
 
     items: IndexArray
     times: TimeArray
     before: int
     user: int = -1
+    takers: Takers | None = None
 
     @staticmethod
     def of(items: IndexArray, times: TimeArray, before: int, order: KeyOrder, user: int = -1) -> History:
@@ -43,7 +58,7 @@ class History:
 
     def only(self, kept: NDArray[np.integer]) -> History:
         """With some of the edges alone, by position."""
-        return History(self.items[kept], self.times[kept], self.before, self.user)
+        return replace(self, items=self.items[kept], times=self.times[kept])
 
 
 @runtime_checkable
@@ -57,6 +72,44 @@ class NextScorer(Protocol):
         stays learned.
         """
         ...
+
+
+@runtime_checkable
+class ReadsTakers(Protocol):
+    """A `NextScorer` that reads who else has the items of a history."""
+
+    def takers_of(self, history: History) -> tuple[IndexArray, int]:
+        """Of which items it reads the last users, int32 `[I]`, each once, and how many of each."""
+        ...
+
+
+@runtime_checkable
+class ScoresAt(Protocol):
+    """A method whose scores of a user rest on what others did before a time."""
+
+    def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
+        """As `UserScorer.score`, of all that the data has of each user, and of others what was before a time each.
+
+        Args:
+            before: int64 `[B]` epoch ms.
+        """
+        ...
+
+
+def asked_at(data: UserItemData, asked: UserItemEdges) -> TimeArray | None:
+    """When each user is asked for some edges: at the time of the first, or of the last that is known of them where that is later;
+    int64 `[users]` epoch ms, 0 for one who is not asked. None where an edge has no time.
+    """
+    if asked.time is None or not len(asked) or (asked.time < 0).any():
+        return None
+    first, known = np.full(data.num_users, np.iinfo(np.int64).max), data.known()
+    np.minimum.at(first, asked.user, asked.time)
+    last = np.zeros(data.num_users, np.int64)
+    if known.time is not None:
+        np.maximum.at(last, known.user, known.time)
+    there = np.zeros(data.num_users, np.bool_)
+    there[asked.user] = True
+    return np.where(there, np.maximum(first, last), 0)
 
 
 def sequences(data: UserItemData, edges: UserItemEdges) -> CSR:

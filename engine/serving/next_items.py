@@ -1,24 +1,26 @@
 """What a user takes up next, as of a time, by a model that goes by the order of what they took up. Knows a recommender.
 
-The user's own history is read from the graph as it stands, so that what they do now is in the next answer; what others did is
-as old as the generation. Nothing that happened at or after the time is read of anybody.
+The user's own history is read from the graph as it stands, and so is who else took up its items, so that what happens now is in the
+next answer; what is further away is as old as the generation. Nothing that happened at or after the time is read of anybody.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from engine.errors import InputError
 from engine.index.protocol import check_k
-from engine.models.sequences import History
+from engine.models.sequences import History, ReadsTakers, Takers
 from engine.serving.evidence import evidence_next
 from engine.serving.filters import Where
 from engine.serving.results import Answer
 from engine.serving.user_answers import UserRecommender
+from engine.types import CSR
 
 When = int | datetime
 """A time: epoch ms, or a time that knows its zone."""
@@ -42,7 +44,7 @@ def next_items(
             hint="`engine evaluate methods` says what each can do.",
         )
     wanted, before = check_k(k), int(time.time() * 1000) if at is None else epoch_ms(at)
-    history = _history(one, user, before)
+    history = _with_takers(one, _history(one, user, before))
     scope = one.scope(corpus, where, exclude, np.unique(history.items).astype(np.int64))
     found = one.best(one.method.score_next(history), scope, wanted)
     reason = None
@@ -77,3 +79,19 @@ def _history(one: UserRecommender, user: str, before: int) -> History:
     rows, times = one.view.items.index_of(list(taken.items)), np.array(taken.times, np.int64)
     known = (rows >= 0) & ~np.isin(rows, list(one.forgotten.items))
     return History.of(rows[known], times[known], before, one.view.items.order, row)
+
+
+def _with_takers(one: UserRecommender, history: History) -> History:
+    """The history with who took up its items last, by a method that reads them."""
+    if not isinstance(one.method, ReadsTakers) or one.user_kind != "user":
+        return history
+    items, most = one.method.takers_of(history)
+    if not len(items):
+        return history
+    found = one.find_takers(one.view.items.ids.take(items), history.before, most)
+    pairs = [pair for taken in found for pair in taken]
+    users = one.data.users.index_of([user for user, _ in pairs])
+    users[np.isin(users, list(one.forgotten.users))] = -1
+    indptr = np.concatenate([[0], np.cumsum([len(taken) for taken in found])]).astype(np.int64)
+    lists = CSR(indptr, users, np.array([time for _, time in pairs], np.int64))
+    return replace(history, takers=Takers(items, lists))

@@ -29,7 +29,7 @@ from engine.serving.forgotten import NOTHING
 from engine.serving.nearest import ranked, rows_in
 from engine.serving.query import Found, Scope, hidden_ids
 from engine.serving.results import Answer
-from engine.serving.taken import FindTaken, Taken
+from engine.serving.taken import FindTaken, FindTakers, Taken
 from engine.serving.together import Together
 from engine.serving.view import View
 from engine.settings import GraphMapping
@@ -58,6 +58,7 @@ class UserRecommender:
 
     Args:
         find: see `engine.serving.taken.FindTaken`.
+        find_takers: see `engine.serving.taken.FindTakers`.
         open_method: makes the method ready to answer about the view's data: see `engine.refresh.user_model.opened_method`.
     """
 
@@ -66,6 +67,7 @@ class UserRecommender:
         view: View,
         mapping: GraphMapping,
         find: FindTaken,
+        find_takers: FindTakers,
         open_method: Callable[[UserMethod, View, UserItemData], Any],
     ) -> None:
         self.view = view
@@ -74,6 +76,7 @@ class UserRecommender:
         self.forgotten = NOTHING
         self.mapping = mapping
         self._find = find
+        self.find_takers = find_takers
         self._open = open_method
         self._opening = threading.Lock()
         self._method: Any = None

@@ -77,6 +77,25 @@ def test_what_a_user_does_now_is_in_the_next_answer_and_nothing_later_than_the_t
     assert [item.score for item in engine.next_items("user-0", 8, at=2)] == [item.score for item in early]
 
 
+def test_what_others_do_now_is_in_the_next_answer_of_those_whose_items_they_take_up(engine: Engine):
+    engine.build("dgsr", CONFIG["dgsr"])
+    before, elsewhere = engine.next_items("user-0", 3, at=10_000), engine.next_items("user-5", 3, at=10_000)
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions(
+        [{"user_id": user, "item_id": "film-0", "time": time} for user, time in (("late", 800), ("user-1", 801))]
+    )
+    now = engine.next_items("user-0", 3, at=10_000)  # has film-0
+    assert [item.score for item in now] != [item.score for item in before]
+    assert [item.score for item in engine.next_items("user-0", 3, at=800)] == pytest.approx(
+        [item.score for item in before], abs=1e-5
+    )
+    same = engine.next_items("user-5", 3, at=10_000)  # has films 5, 6, 7, 0 and 1: it too
+    assert [item.score for item in same] != [item.score for item in elsewhere]
+    engine.refresh_models()
+    folded = engine.next_items("user-0", 3, at=10_000)
+    assert [item.score for item in folded] == pytest.approx([item.score for item in now], abs=1e-5)
+
+
 @pytest.mark.parametrize("model", ["markov", "dgsr"])
 def test_users_with_nothing_with_one_item_and_of_later_are_answered(engine: Engine, model: str):
     engine.build(model, CONFIG[model])

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import TrainingError
-from engine.graph.snapshot_csr import relation
+from engine.graph.snapshot_csr import edge_rows, relation
 from engine.models.dgsr.config import DgsrConfig
 from engine.models.dgsr.model import ITEMS, HopTensors
+from engine.models.sequences import Takers
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.sampling.histories import TimedGraph, histories
 from engine.sampling.recent import by_time
-from engine.types import IndexArray, OffsetArray, TimeArray
+from engine.types import CSR, IndexArray, OffsetArray, TimeArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,23 @@ def placed_graph(
     both = relation(data.num_users, data.num_items, kept.user, kept.item, time=kept.time)
     timed = TimedGraph(by_time(both.forward, data.items.order), by_time(both.backward, data.users.order))
     return PlacedGraph(timed, user_row, item_row, int(edges.time.max()) + 1)
+
+
+def with_takers(users_of: CSR, takers: Takers, stranger: int) -> CSR:
+    """Items' users, those of some items as they are known now.
+
+    Args:
+        stranger: the row that stands for a user who came after the data.
+    """
+    assert users_of.time is not None
+    assert takers.lists.time is not None
+    size = users_of.degrees()
+    kept = np.ones(users_of.num_rows, np.bool_)
+    kept[takers.items] = False
+    old = np.repeat(kept, size)
+    row = np.concatenate([edge_rows(users_of)[old], np.repeat(takers.items, takers.lists.degrees())])
+    order = np.argsort(row, kind="stable")
+    users = np.concatenate([users_of.indices[old], np.where(takers.lists.indices < 0, stranger, takers.lists.indices)])
+    time = np.concatenate([users_of.time[old], takers.lists.time])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=users_of.num_rows))])
+    return CSR(indptr.astype(np.int64), users[order].astype(np.int32), time[order])

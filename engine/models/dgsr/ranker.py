@@ -16,16 +16,17 @@ from engine.models.attention.weighed import Weighed
 from engine.models.dgsr.attention import attention
 from engine.models.dgsr.config import DgsrSettings
 from engine.models.dgsr.files import Trained, load_model, save_model
-from engine.models.dgsr.graph import PlacedGraph, placed_graph
+from engine.models.dgsr.graph import PlacedGraph, placed_graph, with_takers
 from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
 from engine.models.next_items import next_items, table_rows
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
+from engine.sampling.histories import TimedGraph
 from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import Progress, train
-from engine.types import FloatArray, IndexArray
+from engine.types import FloatArray, IndexArray, TimeArray
 
 
 class DgsrRanker:
@@ -108,7 +109,7 @@ class DgsrRanker:
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next, right after the last edge of all."""
-        return self._scored(users, self.graph.now)
+        return self.score_at(users, np.full(len(users), self.graph.now))
 
     def score_new(self, items: IndexArray, ratings: FloatArray | None = None) -> FloatArray:
         """float32 `[N]`, for a user who has these items, oldest first, all of them after every edge of the graph."""
@@ -118,7 +119,7 @@ class DgsrRanker:
 
     def score_next(self, history: History) -> FloatArray:
         """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
-        scores: FloatArray = self._with(history)._scored(self._last, history.before)[0]
+        scores: FloatArray = self._with(history).score_at(self._last, np.array([history.before]))[0]
         return scores
 
     def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
@@ -135,7 +136,8 @@ class DgsrRanker:
         """The row of the user whom `_with` adds."""
         return np.array([len(self.graph.user_row)], np.int32)
 
-    def _scored(self, users: IndexArray, before: int) -> FloatArray:
+    def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
+        """float32 `[B, N]`; see `engine.models.sequences.ScoresAt`."""
         found = np.full((len(users), len(self.graph.item_row)), -np.inf, np.float32)
         told = np.flatnonzero(self.graph.item_row >= 0)
         rows = self.graph.item_row[told]
@@ -144,7 +146,7 @@ class DgsrRanker:
         if has.any():
             model = self.trained.model
             some = np.asarray(users)[has]
-            expected = expected_next(model, self.graph, some, np.full(len(some), before))
+            expected = expected_next(model, self.graph, some, np.asarray(before)[has])
             scores[has] = (expected @ model.items.detach()[torch.from_numpy(rows)].T).numpy()
         found[:, told] = scores
         return found
@@ -181,23 +183,36 @@ class DgsrRanker:
         item_row = table_rows(data.items, trained.items, trained.share > 0)
         self.graph = placed_graph(data, data.known(), user_row, item_row)
 
+    def takers_of(self, history: History) -> tuple[IndexArray, int]:
+        """See `engine.models.sequences.ReadsTakers`."""
+        network = self.settings.network
+        read = self._known_of(history).items[-network.length :] if network.hops > 1 else history.items[:0]
+        return np.unique(read).astype(np.int32), network.users
+
+    def _known_of(self, history: History) -> History:
+        """Without items that the model does not know, and edges without a time."""
+        return history.only(np.flatnonzero((self.graph.item_row[history.items] >= 0) & (history.times >= 0)))
+
     def _with(self, history: History) -> DgsrRanker:
-        """The method with one more row, of a user who has this history and is otherwise whom it names."""
-        graph = self.graph
-        known = history.only(np.flatnonzero((graph.item_row[history.items] >= 0) & (history.times >= 0)))
+        """The method with two more rows: a user who has this history and is otherwise whom it names, and anybody who came after
+        the data."""
+        graph, known = self.graph, self._known_of(history)
         own = graph.timed.items_of
         assert own.time is not None
         longer = replace(
             own,
-            indptr=np.append(own.indptr, own.indptr[-1] + len(known.items)),
+            indptr=np.append(own.indptr, [own.indptr[-1] + len(known.items)] * 2),
             indices=np.concatenate([own.indices, known.items]).astype(np.int32),
             time=np.concatenate([own.time, known.times]),
         )
         found = DgsrRanker(self.settings)
         found.trained = self.trained
         named = graph.user_row[history.user] if history.user >= 0 else NOBODY
-        timed = replace(graph.timed, items_of=longer)
-        found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, named))
+        users_of = graph.timed.users_of
+        if history.takers is not None:
+            users_of = with_takers(users_of, history.takers, stranger=len(graph.user_row) + 1)
+        timed = TimedGraph(longer, users_of)
+        found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, [named, NOBODY]))
         return found
 
 

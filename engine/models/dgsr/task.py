@@ -89,12 +89,16 @@ class DgsrTask:
         total, own = 0.0, self.graph.timed.items_of
         for start in range(0, len(self.held), 256):
             some = self.held.only(np.arange(start, min(start + 256, len(self.held))))
-            after_all = np.full(len(some), self.graph.now)
-            scores = expected_next(self.model, self.graph, some.user, after_all) @ self.model.items.T
+            scores = expected_next(self.model, self.graph, some.user, self._when(some)) @ self.model.items.T
             taken = newest(own, some.user, max(1, int(own.degrees()[some.user].max())))
             taken = CSR(taken.indptr, self.graph.item_row[taken.indices].astype(np.int32))
             total += gain(scores, torch.from_numpy(self.graph.item_row[some.item]), taken)
         return total / len(self.held)
+
+    def _when(self, held: UserItemEdges) -> TimeArray:
+        """When items held out are asked for: right before they came, or after everything where that is not known."""
+        after_all = np.full(len(held), self.graph.now)
+        return after_all if held.time is None else np.where(held.time < 0, after_all, held.time)
 
 
 def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeArray) -> Tensor:

@@ -17,8 +17,8 @@ from engine.models.dgsr.graph import placed_graph
 from engine.models.dgsr.model import Dgsr
 from engine.models.dgsr.ranker import DgsrRanker
 from engine.models.dgsr.task import DgsrTask
-from engine.models.sequences import History
-from engine.models.user_item import UserItemData
+from engine.models.sequences import History, ScoresAt, asked_at
+from engine.models.user_item import UserItemData, UserItemEdges
 from tests.unit.models.model_checks import TaskChecks
 from tests.unit.models.sequence_checks import NextItemChecks, by_number, dated, ring, rows
 
@@ -86,6 +86,28 @@ class TestDgsr(NextItemChecks, TaskChecks):
         for when, changes in ((502, False), (1000, False), (1001, True)):
             asked = History.of(items, times, when, data.items.order, int(rows(data, 3)[0]))
             assert np.array_equal(before.score_next(asked), after.score_next(asked)) is not changes
+
+    def test_scores_as_of_a_time_read_no_later_edge_of_others(self, fitted: tuple[Any, UserItemData]) -> None:
+        method, data = fitted
+        everybody = rows(data, *range(42))
+        assert isinstance(method, ScoresAt)
+        assert (method.score_at(everybody, np.full(42, 10_000)) == method.score(everybody)).all()
+        assert data.train.time is not None
+        early = method.fold_in(
+            replace(data, train=data.train.only((data.train.time < 200) | (data.train.user == rows(data, 30)[0])))
+        )
+        whole, part = (one.score_at(rows(data, 30), np.array([200])) for one in (method, early))
+        assert whole == pytest.approx(part, abs=1e-5)
+
+
+def test_a_protocol_asks_as_of_the_first_item_that_it_asks_for() -> None:
+    data = ring(4)
+    test = UserItemEdges(rows(data, 1, 1, 3), rows(data, 0, 0, 0), None, np.array([7, 6, 1], np.int64))
+    when = asked_at(data, test)
+    assert when is not None
+    assert when[rows(data, 1, 2, 3)].tolist() == [6, 0, 24]  # u3 has something at 24
+    assert asked_at(data, replace(test, time=None)) is None
+    assert asked_at(data, replace(test, time=np.array([7, -1, 1]))) is None
 
 
 @pytest.mark.parametrize(
