@@ -50,6 +50,11 @@ _GRAPHREC_SPACE: Space = {
     "user_damping": Range(1, 30, log=True),
     "item_damping": Range(1, 30, log=True),
 }
+_BAYES_SPACE: Space = {
+    "dim": OneOf((8, 16, 32)),
+    "noise": Range(0.75, 1),
+    "friends": OneOf((False, True)),
+}
 _KNN_RATINGS_SPACE: Space = {
     "neighbours": Range(20, 2000, log=True, whole=True),
     "shrink": Range(0.1, 1000, log=True),
@@ -246,6 +251,14 @@ _RATINGS = (
     ),
     _method("mf", "factorised ratings with biases", _RATING, "factors.ratings:BiasedMf", _MF_SPACE, kept=True),
     _method("svdpp", "SVD++", _RATING, "svdpp.predictor:SvdppPredictor", _SVDPP_SPACE, kept=True),
+    _method(
+        "bayes",
+        "SVD++ from both ends, sampled from its posterior instead of fitted",
+        _RATING,
+        "bayes.predictor:BayesPredictor",
+        _BAYES_SPACE,
+        kept=True,
+    ),
     _method(
         "trustsvd",
         "SVD++ and whom the user follows",

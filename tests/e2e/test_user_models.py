@@ -304,7 +304,7 @@ def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
     assert engine.recommend("user-39", 4).method == "diffnet"
 
 
-@pytest.mark.parametrize("model", ["svdpp", "trustsvd", "graphrec"])
+@pytest.mark.parametrize("model", ["svdpp", "bayes", "trustsvd", "graphrec"])
 def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine: Engine, model: str):
     built = engine.build(model)
     told = engine.predict("user-0", "film-2")

@@ -1,0 +1,35 @@
+"""Settings of the sampled factorisation machine. Knows no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class BayesSettings:
+    """Raises ConfigError for a value out of range."""
+
+    dim: int = 16
+    """Width of the factors."""
+    sweeps: int = 300
+    """Times that every weight is drawn."""
+    burn_in: int = 40
+    """The first sweeps, which are left out of the mean."""
+    rank: int = 128
+    """Width of what is kept: the mean over all later sweeps, which has more directions than any of them."""
+    noise: float = 0.9
+    """Standard deviation of a rating around its prediction, as a share of the error of biases alone, each rating left out of
+    its own."""
+    friends: bool = False
+    """Whether whom a user follows is read: one who only follows is then answered by that."""
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "sweeps", "rank"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"bayes: {name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.burn_in < self.sweeps:
+            raise ConfigError(f"bayes: burn_in must be at least 0 and less than {self.sweeps}, not {self.burn_in}")
+        if not self.noise > 0:
+            raise ConfigError(f"bayes: noise must be positive, not {self.noise}")
