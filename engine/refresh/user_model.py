@@ -18,7 +18,7 @@ from engine.files import atomic_folder, link_folder, open_folder, read_manifest
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.hashing import digest
 from engine.index.layered import LayeredIndex
-from engine.models.row_embedder import Joined, Outputs, embed_all
+from engine.models.row_embedder import Joined, Outputs, RowEmbedder, embed_all
 from engine.models.user_graph import graph_data, learnable
 from engine.models.user_item import Kept, UserItemData
 from engine.models.user_method import UserMethod
@@ -32,9 +32,13 @@ from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.serving.stretched import longest_of
 from engine.settings import Settings
+from engine.types import FloatArray
 
 FORMAT = 1
 TRAINING = "training.json"
+ROOM = 1.1
+"""Items' vectors may become so much longer by refreshes."""
+_SAME = 1 - 1e-4
 
 
 def untrained(model: str, config: Mapping[str, Any]) -> Any:
@@ -186,13 +190,29 @@ def _write(
         else:
             joined = Joined.in_snapshot(snapshot)
             embedder = method.embedder(learned / layout.MODEL, joined)
-            metrics["ann_recall"] = _write_vectors(folder, embed_all(embedder, joined), items, gate, settings.threads)
+            outputs = embed_all(embedder, joined)
+            longest = longest_of(outputs[-1]["items"]) * _room(embedder, outputs[-1]["items"])
+            metrics["ann_recall"] = _write_vectors(folder, outputs, longest, items, gate, settings.threads)
     return metrics
 
 
-def _write_vectors(folder: Path, outputs: Sequence[Outputs], items: NodeTable, gate: GateConfig, threads: int) -> float:
-    """Vectors, indexes, and what the next refresh goes on from. Returns the lowest ann_recall."""
-    longest, recalls = longest_of(outputs[-1]["items"]), [1.0]
+def _room(embedder: RowEmbedder, items: FloatArray) -> float:
+    """How much longer than the longest item a later one may become before all have to be stretched anew: not at all where
+    items stay as they are, or are all of the same length."""
+    lengths = np.linalg.norm(items[items.any(axis=1)], axis=1)
+    grow = bool(embedder.reads["items"]) and len(lengths) > 0 and lengths.min() < _SAME * lengths.max()
+    return ROOM if grow else 1.0
+
+
+def _write_vectors(
+    folder: Path, outputs: Sequence[Outputs], longest: float, items: NodeTable, gate: GateConfig, threads: int
+) -> float:
+    """Vectors, indexes, and what the next refresh goes on from. Returns the lowest ann_recall.
+
+    Args:
+        longest: what items are stretched by.
+    """
+    recalls = [1.0]
     vectors = as_served("items", outputs[-1]["items"], items.alive, longest)
     users = as_served("users", outputs[-1]["users"], items.alive, longest)
     if not np.isfinite(users).all():

@@ -26,6 +26,7 @@ from engine.refresh import model_refresh, row_follow, row_plan
 from engine.refresh.forget import forget
 from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import VECTORS, RowState
+from engine.refresh.user_model import ROOM
 from engine.registry import REFRESHING, REFRESHING_MODELS, Job, Outcome
 from engine.serving import layout
 from engine.serving.live import open_view
@@ -244,6 +245,17 @@ def test_where_no_delta_can_be_made_the_same_model_embeds_the_graph_anew(
     assert "anew" in told.plan
     assert served.training == first.training
     assert differences(filled, "lightgcn") < CLOSE
+
+
+def test_items_whose_vectors_become_longer_have_room_to(filled: Engine):
+    filled.build("diffnet", {**SETTINGS["diffnet"], "loss": "bpr"})
+    first = filled.registry.generations.serving("diffnet")
+    longest = np.linalg.norm(open_array(first.path, layout.VECTORS)[:, :-1], axis=1).max()
+    assert longest == pytest.approx(1 / ROOM)
+    filled.add_interactions([{"user_id": f"u{n}", "item_id": f"i{i}"} for n in range(4) for i in (2, 3)])
+    told = filled.refresh_models()["diffnet"]
+    assert filled.registry.generations.get(told.generation).kind == "delta"
+    assert differences(filled, "diffnet") < CLOSE
 
 
 def test_a_wrong_vector_is_found_by_verifying(filled: Engine):
