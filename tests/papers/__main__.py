@@ -52,6 +52,16 @@ TABLES = (
         ("--seeds", "1"),
         "gowalla.toml",
     ),
+    *(
+        Table(
+            "diffnet-yelp",
+            protocol,
+            "popularity,bpr,lightgcn,diffnet",
+            ("--split", "official", "--seeds", "1"),
+            "diffnet-yelp.toml",
+        )
+        for protocol in ("sampled-ranking", "full-ranking")
+    ),
     Table("sasrec-games", "leave-last-out", "popularity,item-knn,user-knn,markov,session-knn", ("--seeds", "1")),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
     Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
