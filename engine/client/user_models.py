@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from engine.sampling.friends import Friendship
     from engine.serving.filters import Where
     from engine.serving.next_items import When
-    from engine.serving.results import AlikeUsers, Answer, FromFriends, Prediction
+    from engine.serving.results import Answer
+    from engine.serving.results_users import AlikeUsers, FromFriends, Prediction
     from engine.serving.user_lists import UserLists
 
 
@@ -78,6 +79,7 @@ def next_items(
         UnknownNodeError: a user that is not there.
         UnknownNameError: a model, corpus or field that is not there.
         InputError: the model goes by no order; k, the time or the filter is wrong.
+        GraphUnavailableError: the graph cannot be asked.
     """
     from engine.serving.next_items import next_items
 
@@ -160,6 +162,7 @@ def recommend_from_friends(
         UnknownNameError: a model, corpus or friendship that is not there.
         NotReadyError: the model is not published.
         InputError: the model reads no friends; or several that do are published and none is named; k, `friends` or the time is wrong.
+        GraphUnavailableError: the graph cannot be asked.
     """
     from engine.serving.from_friends import FriendsOf, only_social
 

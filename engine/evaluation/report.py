@@ -163,7 +163,7 @@ def _has_curve(training: Any) -> bool:
     if not isinstance(training, dict):
         return False
     losses = training.get("losses", ())
-    return len(losses) > 1 and len(losses) == training.get("epochs")
+    return len(losses) > 1 and len(losses) == training.get("epochs", len(losses))
 
 
 def headline(metrics: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.index.protocol import check_k
 from engine.serving.nearest import ranked
-from engine.serving.results import AlikeUser, AlikeUsers
+from engine.serving.results_users import AlikeUser, AlikeUsers
 from engine.serving.user_answers import UserRecommender
 
 
@@ -15,7 +15,7 @@ def similar_users(one: UserRecommender, user: str, k: int = 10) -> AlikeUsers:
     wanted = check_k(k)
     asker = one.asker(user)
     row, vectors = asker.row, one.user_vectors
-    if asker.taken is not None or vectors is None or not vectors[row].any():
+    if asker.taken is not None or row < 0 or vectors is None or not vectors[row].any():
         scores, how = one.together.overlap(asker.have), "shared items"
     else:
         scores, how = vectors @ vectors[row], one.about.name

@@ -14,13 +14,12 @@ import numpy as np
 from engine.graph.queries import load_queries
 from engine.models.attention.weighed import Attends, AttendsInTime, Role, Weighed
 from engine.models.sequences import History
-from engine.serving.results import Evidence, Part, WeighedNode
+from engine.serving.results import Evidence, NodeKind, Part, WeighedNode
 from engine.serving.user_answers import UserRecommender
 from engine.settings import GraphMapping
 
 MOST = 5
 """So many nodes of each attention are shown."""
-_KINDS = {"items": "item", "friends": "user", "takers": "user", "raters": "user"}
 
 
 def evidence(one: UserRecommender, method: Any, user: str, row: int, item: str | None = None) -> Evidence | None:
@@ -59,17 +58,16 @@ def _evidence(one: UserRecommender, user: str, weighed: Sequence[Weighed], item:
 def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
     """The largest weights of one attention; neither who was forgotten, nor the user as one who has their own items."""
     rows, weights = attention.largest(len(attention.rows))
-    kind = _KINDS[attention.role]
+    user_kind: NodeKind = "user" if one.user_kind == "user" else "context"
     nodes: list[WeighedNode] = []
     for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):
         if len(nodes) == MOST:
             break
-        if kind == "item":
+        if attention.role == "items":
             if row not in one.forgotten.items:
                 nodes.append(WeighedNode("item", one.view.item_ids[row], one.view.item_titles[row], weight))
         elif row < len(one.data.users) and row not in one.forgotten.users and one.data.users.ids[row] != user:
-            users = "user" if one.user_kind == "user" else "context"
-            nodes.append(WeighedNode(users, one.data.users.ids[row], None, weight))  # type: ignore[arg-type]
+            nodes.append(WeighedNode(user_kind, one.data.users.ids[row], None, weight))
     return Part(attention.part, attention.role, len(rows), tuple(nodes))
 
 

@@ -22,7 +22,7 @@ from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.sampling.friends import Friendship, check_friendship, lowest
 from engine.serving.next_items import When, epoch_ms
 from engine.serving.query import hidden_ids
-from engine.serving.results import Friend, FriendItem, FromFriends
+from engine.serving.results_users import Friend, FriendItem, FromFriends
 from engine.serving.user_answers import UserRecommender
 from engine.settings import GraphMapping
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from engine.serving import results
+from engine.serving import results, results_users
 from engine.serving.explain import cypher_literal
 from engine.serving.show_operations import certificate_in_words, render_operations
 from engine.serving.tables import cell, fitted, new_table, shown_time
@@ -32,11 +32,11 @@ def render(result: Any, console: Console) -> None:
             _answer(result, console)
         case results.UserClusters():
             _clusters(result, console)
-        case results.Prediction():
+        case results_users.Prediction():
             _prediction(result, console)
-        case results.FromFriends():
+        case results_users.FromFriends():
             _from_friends(result, console)
-        case results.AlikeUsers():
+        case results_users.AlikeUsers():
             _alike(result, console)
         case _:
             render_operations(result, console)
@@ -106,7 +106,7 @@ def _clusters(found: results.UserClusters, console: Console) -> None:
     console.print(cell(_origin(found), 200))
 
 
-def _prediction(found: results.Prediction, console: Console) -> None:
+def _prediction(found: results_users.Prediction, console: Console) -> None:
     console.print(cell(f"{found.user} would rate {found.item} {found.rating:.2f}, by {found.model}", 200))
     for level, chance in (found.distribution or {}).items():
         console.print(f"  {level:g}  {chance:6.1%}  {'#' * round(40 * chance)}")
@@ -115,7 +115,7 @@ def _prediction(found: results.Prediction, console: Console) -> None:
     console.print(cell(_origin(found), 200))
 
 
-def _from_friends(found: results.FromFriends, console: Console) -> None:
+def _from_friends(found: results_users.FromFriends, console: Console) -> None:
     told = f"from {found.friends:,} of {found.of:,} friends of {found.user}: {len(found)} of {found.corpus}"
     console.print(cell(f"{told}, by {found.method}", 200))
     table = new_table(["", "score", "item", "title", "friends"], right=(0, 1))
@@ -131,7 +131,7 @@ def _from_friends(found: results.FromFriends, console: Console) -> None:
     console.print(cell(f"the graph as of {shown_time(found.as_of)}{model}", 200))
 
 
-def _alike(found: results.AlikeUsers, console: Console) -> None:
+def _alike(found: results_users.AlikeUsers, console: Console) -> None:
     console.print(cell(f"users like {found.user}: {len(found)}, by {found.method}", 200))
     table = new_table(["", "score", "user"], right=(0, 1))
     for place, one in enumerate(found.users, start=1):

@@ -8,7 +8,7 @@ from engine.errors import InputError, NotReadyError
 from engine.models.friends import TellsRests
 from engine.models.user_graph import takers
 from engine.serving.evidence import evidence
-from engine.serving.results import Prediction
+from engine.serving.results_users import Prediction
 from engine.serving.user_answers import Asker, UserRecommender
 
 

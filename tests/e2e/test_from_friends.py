@@ -11,7 +11,7 @@ from engine.errors import InputError, NotReadyError, RejectsError, UnknownNameEr
 from engine.graph.connection import Graph
 from engine.graph.migrate import migrate
 from engine.sampling.live_times import LiveTimes
-from engine.serving.results import FromFriends
+from engine.serving.results_users import FromFriends
 from engine.settings import GraphMapping, Settings
 from tests.e2e.command import cli
 

@@ -93,6 +93,8 @@ def test_a_model_of_interests_and_friends_does_too(engine: Engine):
         answer = engine.recommend(user, 3)
         assert (answer.method == "diffnet") == (user not in ("nobody", "ghosts")), user
         assert len(answer) >= 1
+    engine.add_users([{"user_id": "newcomer"}])
+    assert engine.similar_users("newcomer").ids == ()  # nothing is known of them yet, and nobody is like that
 
 
 @pytest.mark.parametrize("model", ["dgsr", "sasrec", "markov", "session-knn"])

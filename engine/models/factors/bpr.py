@@ -80,17 +80,19 @@ class BprScorer(VectorMethod):
         user_vectors[:, -1], item_vectors[:, -1] = 1, 0
         owner = np.repeat(np.arange(len(users), dtype=np.int32), np.diff(edges.indptr))
         indptr, indices = edges.indptr.astype(np.int64), edges.indices.astype(np.int32)
-        right = 0.0
+        wrong: list[float] = []
         with progress("Learning pairs", settings.epochs) as advance:
             for _ in range(settings.epochs):
                 place, other = rng.integers(0, len(owner), len(owner)), rng.integers(0, len(items), len(owner))
                 drawn = (place.astype(np.int64), other.astype(np.int32))
                 rate, ridge = np.float32(settings.learning_rate), np.float32(settings.ridge)
-                right = _epoch(indptr, indices, owner, *drawn, user_vectors, item_vectors, rate, ridge) / len(owner)
+                right = _epoch(indptr, indices, owner, *drawn, user_vectors, item_vectors, rate, ridge)
+                wrong.append(1 - right / len(owner))
                 advance(1)
         if not np.isfinite(user_vectors).all() or not np.isfinite(item_vectors).all():
             raise TrainingError("bpr: the vectors are not finite", hint="Lower learning_rate.")
-        figures = {"edges": int(edges.nnz), "pairs in order": right, "seconds": time.perf_counter() - started}
+        training = {"epochs": len(wrong), "losses": wrong, "seconds": time.perf_counter() - started}
+        figures = {"edges": int(edges.nnz), "training": training}
         arrays = {"users": user_vectors, "items": item_vectors}
         self._learned = Learned(asdict(settings), {"users": users, "items": items}, arrays, figures)
         self._look_at(data)

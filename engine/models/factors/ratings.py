@@ -81,12 +81,12 @@ class BiasedMf(LearnedMethod):
         own, tastes = (
             (rng.standard_normal((size, settings.dim)) * 0.1).astype(np.float32) for size in (len(users), len(items))
         )
-        error, rate = 0.0, settings.learning_rate
+        errors, rate = list[float](), settings.learning_rate
         with progress("Learning ratings", settings.epochs) as advance:
             for _ in range(settings.epochs):
                 order = rng.permutation(len(users)).astype(np.int32)
                 within = np.lexsort((rng.random(len(user)), user))
-                error = learn_epoch(
+                squares = learn_epoch(
                     order,
                     indptr,
                     item,
@@ -101,6 +101,7 @@ class BiasedMf(LearnedMethod):
                     np.float32(settings.ridge),
                     np.float32(settings.bias_ridge),
                 )
+                errors.append(float(np.sqrt(squares / len(user))))
                 rate *= settings.decay
                 advance(1)
         lowest, highest = (data.levels[0], data.levels[-1]) if data.levels else _ends(rating)
@@ -115,8 +116,7 @@ class BiasedMf(LearnedMethod):
             raise TrainingError(f"{self.name}: the vectors are not finite", hint="Lower learning_rate.")
         figures = {
             "ratings": len(user),
-            "training RMSE": float(np.sqrt(error / len(user))),
-            "seconds": time.perf_counter() - started,
+            "training": {"epochs": len(errors), "losses": errors, "seconds": time.perf_counter() - started},
         }
         self._learned = Learned(asdict(settings), {"users": users, "items": items}, arrays, figures)
         self._look_at(data)
