@@ -63,6 +63,13 @@ TABLES = (
         for protocol in ("sampled-ranking", "full-ranking")
     ),
     Table("sasrec-games", "leave-last-out", "popularity,item-knn,user-knn,markov,session-knn", ("--seeds", "1")),
+    Table(
+        "hetrec2011-lastfm-2k",
+        "full-ranking",
+        "popularity,item-knn,lightgcn,diffnet",
+        ("--split", "user", "--seeds", "3"),
+        "hetrec2011-lastfm-2k-friends.toml",
+    ),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
     Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
 )
