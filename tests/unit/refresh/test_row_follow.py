@@ -18,7 +18,6 @@ from engine.refresh import row_plan
 from engine.refresh.row_follow import RowChange, RowsFollowed, as_served, difference, follow
 from engine.refresh.row_state import VECTORS, RowState, write_begun
 from engine.serving import layout
-from engine.serving.stretched import longest_of
 from engine.types import ChangedLists, FloatArray, IndexArray
 
 Edges = frozenset[tuple[int, int]]
@@ -80,7 +79,7 @@ def changed(before: Joined, now: Joined) -> RowChange:
 def begun(folder: Path, graph: Joined) -> RowState:
     """A generation's folder of everything embedded."""
     outputs = embed_all(Averages(graph), graph)
-    longest = longest_of(outputs[-1]["items"]) * 2
+    longest = 10.0  # no vector of `Averages` is as long
     for side in SIDES:
         write_base(folder, VECTORS[side], as_served(side, outputs[-1][side], graph.nodes[side].alive, longest))
     (folder / layout.STATE).mkdir()
