@@ -34,14 +34,14 @@ TABLES = (
     Table(
         "ml-100k",
         "rating",
-        "bias,item-knn-ratings,user-knn-ratings,svdpp,gcmc,gcmc-features,stacking",
+        "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,bayes,gcmc,gcmc-features,stacking",
         ("--split", "u1", "--seeds", "5"),
         "ml-100k.toml",
     ),
     Table(
         "gcmc-douban",
         "rating",
-        "bias,item-knn-ratings,user-knn-ratings,svdpp,gcmc,gcmc-features,stacking",
+        "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,bayes,gcmc,stacking",
         ("--seeds", "5"),
         "gcmc-douban.toml",
     ),
