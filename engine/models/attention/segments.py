@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.compiled import compiled_sums
 from engine.models.attention.lists import Ints, Lists
+from engine.tensors import tensor
 from engine.types import FloatArray
 
 SLOPE = 0.1
@@ -61,14 +62,14 @@ class _Attend(torch.autograd.Function):
         out = _sums(weight, _array(table), lists.indptr, lists.at)
         ctx.save_for_backward(table)
         ctx.weight, ctx.out, ctx.lists = weight, out, lists
-        return torch.from_numpy(out)
+        return tensor(out)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         (table,) = ctx.saved_tensors
         lists = ctx.lists
         found = _attend_back(ctx.weight, _array(table), ctx.out, _array(grads[0]), lists.indptr, lists.at)
-        return torch.from_numpy(found[0]), torch.from_numpy(found[1]), None
+        return tensor(found[0]), tensor(found[1]), None
 
 
 class _PairLogits(torch.autograd.Function):
@@ -76,14 +77,14 @@ class _PairLogits(torch.autograd.Function):
     def forward(ctx: Any, own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tensor:
         ctx.save_for_backward(own, other, score)
         ctx.lists = lists
-        return torch.from_numpy(_logits(_array(own), _array(other), _array(score), lists.indptr, lists.at))
+        return tensor(_logits(_array(own), _array(other), _array(score), lists.indptr, lists.at))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         lists = ctx.lists
         own, other, score = (_array(one) for one in ctx.saved_tensors)
         found = _logits_back(own, other, score, _array(grads[0]), lists.indptr, lists.at)
-        return torch.from_numpy(found[0]), torch.from_numpy(found[1]), torch.from_numpy(found[2]), None
+        return tensor(found[0]), tensor(found[1]), tensor(found[2]), None
 
 
 @compiled_sums

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.models.gcmc.kernels import dot_rows, sum_rows
+from engine.tensors import tensor
 from engine.types import FloatArray, IndexArray, OffsetArray
 
 
@@ -82,13 +83,13 @@ class _Matmul(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, pattern: Pattern, weight: FloatArray) -> Tensor:
         ctx.pattern, ctx.weight = pattern, weight
-        return torch.from_numpy(sum_rows(pattern.indptr, pattern.indices, weight, _array(table)))
+        return tensor(sum_rows(pattern.indptr, pattern.indices, weight, _array(table)))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         pattern, weight = ctx.pattern, ctx.weight
         found = sum_rows(pattern.turned_indptr, pattern.turned_indices, weight[pattern.turned], _array(grads[0]))
-        return torch.from_numpy(found), None, None
+        return tensor(found), None, None
 
 
 class _EdgeDots(torch.autograd.Function):
@@ -96,7 +97,7 @@ class _EdgeDots(torch.autograd.Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, pattern: Pattern) -> Tensor:
         ctx.save_for_backward(left, right)
         ctx.pattern = pattern
-        return torch.from_numpy(dot_rows(pattern.indptr, pattern.indices, _array(left), _array(right)))
+        return tensor(dot_rows(pattern.indptr, pattern.indices, _array(left), _array(right)))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -105,7 +106,7 @@ class _EdgeDots(torch.autograd.Function):
         for number, share in enumerate(_array(grads[0])):
             for_left[number] = sum_rows(pattern.indptr, pattern.indices, share, right)
             for_right += sum_rows(pattern.turned_indptr, pattern.turned_indices, share[pattern.turned], left[number])
-        return torch.from_numpy(for_left), torch.from_numpy(for_right), None
+        return tensor(for_left), tensor(for_right), None
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.features.encoder import Content
+from engine.tensors import tensor
 from engine.types import FloatArray
 
 
@@ -44,7 +45,7 @@ def take_content(content: Content, rows: NDArray[np.integer]) -> ContentBatch:
         token=torch.from_numpy(content.tokens.indices[at].astype(np.int64)),
         weight=torch.from_numpy(content.tokens.data[at]),
         offset=torch.from_numpy(offset[:-1]),
-        dense=torch.from_numpy(content.dense[wanted]),
+        dense=tensor(content.dense[wanted]),
     )
 
 
