@@ -45,6 +45,7 @@ TABLES = (
         ("--seeds", "5"),
         "gcmc-douban.toml",
     ),
+    Table("filmtrust", "rating", "bias,mf,svdpp,bayes,trustsvd,graphrec", ("--split", "random", "--seeds", "5")),
     Table(
         "gowalla",
         "full-ranking",
