@@ -1,4 +1,4 @@
-"""Arrays as tensors that repeat to the last bit. Knows nothing of what is in them."""
+"""Tensors as arrays, and arrays as tensors that repeat to the last bit. Knows nothing of what is in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.types import FloatArray
+
 
 def tensor(values: NDArray[Any]) -> Tensor:
     """A copy in memory that torch has laid out.
@@ -16,3 +18,9 @@ def tensor(values: NDArray[Any]) -> Tensor:
     bytes, torch's at 64, so that a sum that a kernel made would make the same training end differently from run to run.
     """
     return torch.from_numpy(values).clone()
+
+
+def array(tensor: Tensor) -> FloatArray:
+    """What a kernel reads of a tensor: the same numbers without gaps, float32, and no gradient."""
+    found: FloatArray = tensor.detach().contiguous().numpy()
+    return found

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.compiled import compiled_sums
 from engine.models.attention.lists import Ints, Lists
-from engine.tensors import tensor
+from engine.tensors import array, tensor
 from engine.types import FloatArray
 
 SLOPE = 0.1
@@ -58,8 +58,8 @@ def softmax_of(logit: FloatArray, lists: Lists) -> FloatArray:
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logit: Tensor, table: Tensor, lists: Lists) -> Tensor:
-        weight = _weights(_array(logit), lists.indptr)
-        out = _sums(weight, _array(table), lists.indptr, lists.at)
+        weight = _weights(array(logit), lists.indptr)
+        out = _sums(weight, array(table), lists.indptr, lists.at)
         ctx.save_for_backward(table)
         ctx.weight, ctx.out, ctx.lists = weight, out, lists
         return tensor(out)
@@ -68,7 +68,7 @@ class _Attend(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         (table,) = ctx.saved_tensors
         lists = ctx.lists
-        found = _attend_back(ctx.weight, _array(table), ctx.out, _array(grads[0]), lists.indptr, lists.at)
+        found = _attend_back(ctx.weight, array(table), ctx.out, array(grads[0]), lists.indptr, lists.at)
         return tensor(found[0]), tensor(found[1]), None
 
 
@@ -77,13 +77,13 @@ class _PairLogits(torch.autograd.Function):
     def forward(ctx: Any, own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tensor:
         ctx.save_for_backward(own, other, score)
         ctx.lists = lists
-        return tensor(_logits(_array(own), _array(other), _array(score), lists.indptr, lists.at))
+        return tensor(_logits(array(own), array(other), array(score), lists.indptr, lists.at))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         lists = ctx.lists
-        own, other, score = (_array(one) for one in ctx.saved_tensors)
-        found = _logits_back(own, other, score, _array(grads[0]), lists.indptr, lists.at)
+        own, other, score = (array(one) for one in ctx.saved_tensors)
+        found = _logits_back(own, other, score, array(grads[0]), lists.indptr, lists.at)
         return tensor(found[0]), tensor(found[1]), tensor(found[2]), None
 
 
@@ -174,8 +174,3 @@ def _logits_back(
                 to_mine[column] += push
                 to_its[column] += push
     return for_own, for_other, for_score
-
-
-def _array(tensor: Tensor) -> FloatArray:
-    found: FloatArray = tensor.detach().contiguous().numpy()
-    return found

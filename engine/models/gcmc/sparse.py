@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.models.gcmc.kernels import dot_rows, sum_rows
-from engine.tensors import tensor
+from engine.tensors import array, tensor
 from engine.types import FloatArray, IndexArray, OffsetArray
 
 
@@ -83,12 +83,12 @@ class _Matmul(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, pattern: Pattern, weight: FloatArray) -> Tensor:
         ctx.pattern, ctx.weight = pattern, weight
-        return tensor(sum_rows(pattern.indptr, pattern.indices, weight, _array(table)))
+        return tensor(sum_rows(pattern.indptr, pattern.indices, weight, array(table)))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         pattern, weight = ctx.pattern, ctx.weight
-        found = sum_rows(pattern.turned_indptr, pattern.turned_indices, weight[pattern.turned], _array(grads[0]))
+        found = sum_rows(pattern.turned_indptr, pattern.turned_indices, weight[pattern.turned], array(grads[0]))
         return tensor(found), None, None
 
 
@@ -97,18 +97,13 @@ class _EdgeDots(torch.autograd.Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, pattern: Pattern) -> Tensor:
         ctx.save_for_backward(left, right)
         ctx.pattern = pattern
-        return tensor(dot_rows(pattern.indptr, pattern.indices, _array(left), _array(right)))
+        return tensor(dot_rows(pattern.indptr, pattern.indices, array(left), array(right)))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        pattern, (left, right) = ctx.pattern, map(_array, ctx.saved_tensors)
+        pattern, (left, right) = ctx.pattern, map(array, ctx.saved_tensors)
         for_left, for_right = np.empty_like(left), np.zeros_like(right)
-        for number, share in enumerate(_array(grads[0])):
+        for number, share in enumerate(array(grads[0])):
             for_left[number] = sum_rows(pattern.indptr, pattern.indices, share, right)
             for_right += sum_rows(pattern.turned_indptr, pattern.turned_indices, share[pattern.turned], left[number])
         return tensor(for_left), tensor(for_right), None
-
-
-def _array(tensor: Tensor) -> FloatArray:
-    found: FloatArray = tensor.detach().contiguous().numpy()
-    return found
