@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from engine.graph.snapshot import NodeTable
 from engine.models.user_item import UserItemData, UserItemEdges
-from engine.types import CSR
+from engine.types import CSR, FloatArray
 
 CUTOFF = 10
 
@@ -59,3 +61,25 @@ def table_rows(nodes: NodeTable, ids: tuple[str, ...], taught: NDArray[np.bool_]
     known = (place >= 0) & taught
     rows[place[known]] = np.flatnonzero(known)
     return rows
+
+
+def next_scores(
+    row: NDArray[np.int64], share: FloatArray, table: Tensor, has: NDArray[np.bool_], expected: Callable[[], Tensor]
+) -> FloatArray:
+    """float32 `[B, N]`: the logits of a model's items; -inf for items that it does not know.
+
+    Args:
+        row: int64 `[N]`, see `table_rows`.
+        share: float32 `[table]`, what one of whom nothing is known is answered by.
+        table: float32 `[table, d]`, the items' vectors.
+        has: bool `[B]`, of whom something is known.
+        expected: float32 `[has.sum(), d]`, the vector that the next item of each should have; asked for where there is one.
+    """
+    found = np.full((len(has), len(row)), -np.inf, np.float32)
+    told = np.flatnonzero(row >= 0)
+    rows = row[told]
+    scores = np.broadcast_to(share[rows], (len(has), len(rows))).copy()
+    if has.any():
+        scores[has] = (expected() @ table.detach()[torch.from_numpy(rows)].T).numpy()
+    found[:, told] = scores
+    return found

@@ -19,7 +19,7 @@ from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph, with_takers
 from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
-from engine.models.next_items import next_items, table_rows
+from engine.models.next_items import next_items, next_scores, table_rows
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.user_item import UserItemData
@@ -138,18 +138,16 @@ class DgsrRanker:
 
     def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
         """float32 `[B, N]`; see `engine.models.sequences.ScoresAt`."""
-        found = np.full((len(users), len(self.graph.item_row)), -np.inf, np.float32)
-        told = np.flatnonzero(self.graph.item_row >= 0)
-        rows = self.graph.item_row[told]
-        scores = np.broadcast_to(self.trained.share[rows], (len(users), len(rows))).copy()
-        has = self.graph.timed.items_of.degrees()[users] > 0
-        if has.any():
-            model = self.trained.model
-            some = np.asarray(users)[has]
-            expected = expected_next(model, self.graph, some, np.asarray(before)[has])
-            scores[has] = (expected @ model.items.detach()[torch.from_numpy(rows)].T).numpy()
-        found[:, told] = scores
-        return found
+        graph, trained = self.graph, self.trained
+        has = graph.timed.items_of.degrees()[users] > 0
+        some, when = np.asarray(users)[has], np.asarray(before)[has]
+        return next_scores(
+            graph.item_row,
+            trained.share,
+            trained.model.items,
+            has,
+            lambda: expected_next(trained.model, graph, some, when),
+        )
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, validation, time."""

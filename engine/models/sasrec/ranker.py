@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.attention.weighed import Weighed
-from engine.models.next_items import next_items, table_rows
+from engine.models.next_items import next_items, next_scores, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
@@ -172,17 +172,11 @@ class SasrecRanker:
         ]
 
     def _after(self, last: CSR) -> FloatArray:
-        has = last.degrees() > 0
-        found = np.full((last.num_rows, len(self._row)), -np.inf, np.float32)
-        told = np.flatnonzero(self._row >= 0)
-        rows = self._row[told]
-        scores = np.broadcast_to(self.trained.share[rows], (last.num_rows, len(rows))).copy()
-        if has.any():
-            model = self.trained.model
-            some = newest(last, np.flatnonzero(has).astype(np.int32), self.settings.network.length)
-            scores[has] = (expected_next(model, some) @ model.items.detach()[torch.from_numpy(rows)].T).numpy()
-        found[:, told] = scores
-        return found
+        trained, has = self.trained, last.degrees() > 0
+        some = newest(last, np.flatnonzero(has).astype(np.int32), self.settings.network.length)
+        return next_scores(
+            self._row, trained.share, trained.model.items, has, lambda: expected_next(trained.model, some)
+        )
 
 
 def held_out(data: UserItemData, lists: CSR, most: int) -> HeldOut | None:
