@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -90,9 +91,16 @@ class LearnedMethod:
         Raises:
             CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
         """
+        with cls._reading(folder) as learned:
+            return cls._answering(learned, data)
+
+    @classmethod
+    @contextmanager
+    def _reading(cls, folder: Path) -> Iterator[Learned]:
+        """What `save` wrote; what does not fit it in the block is a `CorruptFileError`."""
         learned = load_learned(folder, cls.name)
         try:
-            return cls._answering(learned, data)
+            yield learned
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CorruptFileError
-from engine.models.learned import Learned, LearnedMethod, load_learned
+from engine.models.learned import Learned, LearnedMethod
 from engine.models.row_embedder import Joined, RowEmbedder, embed_all
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
@@ -70,11 +69,8 @@ class VectorMethod(AnswersByVectors, LearnedMethod):
         Raises:
             CorruptFileError: see `load`.
         """
-        learned = load_learned(folder, cls.name)
-        try:
+        with cls._reading(folder) as learned:
             return cls._embedder(learned, joined)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"model {folder}: its files do not fit each other ({error})") from error
 
     @classmethod
     def _embedder(cls, learned: Learned, joined: Joined) -> RowEmbedder:
