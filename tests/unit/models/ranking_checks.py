@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,34 @@ def scores_of(model: UserScorer, data: UserItemData) -> FloatArray:
     users = data.users.index_of([f"u{user}" for user in range(data.num_users)])
     items = data.items.index_of([f"i{item}" for item in range(data.num_items)])
     return model.score(users)[:, items]
+
+
+def check_goes_on(make: Callable[[], UserScorer], task: type, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of six epochs of three steps, kept every second epoch and interrupted in the eighth step, ends as if it had not been.
+
+    Args:
+        make: an unfitted method.
+        task: whose `loss` a step asks for.
+        work: where checkpoints go.
+    """
+    whole = make()
+    whole.fit(two_tastes())
+    steps, loss = [], task.loss  # type: ignore[attr-defined]
+
+    def interrupted(self: Any, batch: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return loss(self, batch)
+
+    monkeypatch.setattr(task, "loss", interrupted)
+    data = two_tastes(workdir=work)
+    with pytest.raises(KeyboardInterrupt):
+        make().fit(data)
+    again = make()
+    again.fit(data)
+    assert len(steps) == 8 + 3 * 6 - 6
+    assert (scores_of(again, data) == scores_of(whole, data)).all()
 
 
 class RankingChecks:

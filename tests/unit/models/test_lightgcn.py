@@ -19,7 +19,15 @@ from engine.models.lightgcn.task import LightGcnTask
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
 from tests.unit.models.model_checks import TaskChecks
-from tests.unit.models.ranking_checks import FoldInChecks, KeptChecks, RankingChecks, likes, scores_of, two_tastes
+from tests.unit.models.ranking_checks import (
+    FoldInChecks,
+    KeptChecks,
+    RankingChecks,
+    check_goes_on,
+    likes,
+    scores_of,
+    two_tastes,
+)
 
 SMALL: dict[str, Any] = {"dim": 8, "layers": 2, "batch_size": 5, "negatives": 6, "epochs": 40, "check_every": 20}
 
@@ -89,24 +97,7 @@ def test_a_later_user_and_a_later_item_are_answered_from_their_first_edges_and_i
 
 
 def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = small(epochs=6, check_every=2)
-    whole.fit(two_tastes())
-    steps, loss = [], LightGcnTask.loss
-
-    def interrupted(task: LightGcnTask, batch: Any) -> torch.Tensor:
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return loss(task, batch)
-
-    monkeypatch.setattr(LightGcnTask, "loss", interrupted)
-    data = two_tastes(workdir=tmp_path / "work")
-    with pytest.raises(KeyboardInterrupt):
-        small(epochs=6, check_every=2).fit(data)
-    again = small(epochs=6, check_every=2)
-    again.fit(data)
-    assert len(steps) == 8 + 3 * 6 - 6
-    assert (scores_of(again, data) == scores_of(whole, data)).all()
+    check_goes_on(lambda: small(epochs=6, check_every=2), LightGcnTask, tmp_path / "work", monkeypatch)
 
 
 def test_settings_out_of_range_are_named():
