@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from engine.compiled import compiled
 from engine.errors import InputError
@@ -67,6 +68,11 @@ class Relation:
 def edge_rows(csr: CSR) -> IndexArray:
     """int32 `[E]`: the row that each entry of `indices` belongs to."""
     return np.repeat(np.arange(csr.num_rows, dtype=np.int32), csr.degrees())
+
+
+def as_matrix(csr: CSR, width: int) -> csr_array:
+    """float32 `[rows, width]`: 1 for each entry; what the lists hold is shared, not copied."""
+    return csr_array((np.ones(csr.num_edges, np.float32), csr.indices, csr.indptr), shape=(csr.num_rows, width))
 
 
 def _cut(csr: CSR, keep: NDArray[np.bool_]) -> CSR:

@@ -6,8 +6,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from engine.graph.snapshot_csr import edge_rows
+from engine.graph.snapshot_csr import as_matrix, edge_rows
 from engine.models.user_item import UserItemData
 from engine.types import CSR, IndexArray
 
@@ -36,6 +37,13 @@ def friends_of(data: UserItemData) -> CSR:
     source, target = np.divmod(pairs, max(data.num_users, 1))
     indptr = np.searchsorted(source, np.arange(data.num_users + 1)).astype(np.int64)
     return CSR(indptr, target.astype(np.int32))
+
+
+def followed(data: UserItemData) -> csr_array:
+    """float32 `[users, users]`: 1 where the user of the row follows that of the column; nobody follows themselves."""
+    by_key = as_matrix(friends_of(data), data.num_users)
+    place = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
+    return by_key[place][:, place]
 
 
 def rests_on(data: UserItemData, speaks: NDArray[np.bool_]) -> NDArray[np.str_]:

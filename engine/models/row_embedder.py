@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.graph.snapshot import NodeTable, Snapshot
+from engine.graph.snapshot_csr import as_matrix
 from engine.models.user_graph import learnable
 from engine.models.user_item import UserItemData
-from engine.types import CSR, FloatArray, IndexArray
+from engine.types import FloatArray, IndexArray
 
 Side = Literal["users", "items"]
 SIDES: tuple[Side, Side] = ("users", "items")
@@ -56,18 +57,18 @@ class Joined:
         return Joined(
             {"users": nodes, "items": snapshot.items},
             {
-                ("users", "items"): _matrix(relation.forward, items),
-                ("items", "users"): _matrix(relation.backward, users),
-                ("users", "users"): _matrix(follows.forward, users) if social else csr_array((users, users)),
+                ("users", "items"): as_matrix(relation.forward, items),
+                ("items", "users"): as_matrix(relation.backward, users),
+                ("users", "users"): as_matrix(follows.forward, users) if social else csr_array((users, users)),
             },
-            _matrix(follows.backward, users) if social else csr_array((users, users)),
+            as_matrix(follows.backward, users) if social else csr_array((users, users)),
         )
 
     @staticmethod
     def in_data(data: UserItemData) -> Joined:
         """All known edges of some data."""
         taken, users = data.seen(data.known()), data.num_users
-        follows = csr_array((users, users)) if data.follows is None else _matrix(data.follows, users)
+        follows = csr_array((users, users)) if data.follows is None else as_matrix(data.follows, users)
         return Joined(
             {"users": data.users, "items": data.items},
             {
@@ -130,8 +131,3 @@ def embed_all(embedder: RowEmbedder, joined: Joined) -> list[Outputs]:
         before = outputs[-1] if outputs else {}
         outputs.append({side: embedder.embed(layer, side, every[side], before) for side in SIDES})
     return outputs
-
-
-def _matrix(lists: CSR, width: int) -> csr_array:
-    ones = np.ones(lists.num_edges, np.float32)
-    return csr_array((ones, lists.indices, lists.indptr), shape=(lists.num_rows, width))

@@ -10,13 +10,14 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from engine.errors import InputError
+from engine.graph.snapshot_csr import as_matrix
 from engine.index.protocol import check_k
 from engine.models.top_items import top_items
 from engine.models.user_graph import has_users
 from engine.models.user_ranking import first_items, leave_out
 from engine.progress import progress
 from engine.serving.user_answers import UserRecommender
-from engine.types import CSR, FloatArray, IndexArray
+from engine.types import FloatArray, IndexArray
 
 BLOCK_BYTES = 2**27
 """Of scores, where a method must score every item."""
@@ -123,13 +124,8 @@ def held(recommender: UserRecommender) -> csr_array:
     seen = recommender.data.seen()
     snapshot = recommender.view.snapshot
     if has_users(snapshot) and snapshot.relations.owns.num_edges:
-        seen = seen + _matrix(snapshot.relations.owns.forward, len(snapshot.contexts)) @ _matrix(
+        seen = seen + as_matrix(snapshot.relations.owns.forward, len(snapshot.contexts)) @ as_matrix(
             snapshot.relations.saves.forward, len(snapshot.items)
         )
     seen.sort_indices()
     return seen
-
-
-def _matrix(edges: CSR, columns: int) -> csr_array:
-    ones = np.ones(edges.num_edges, np.float32)
-    return csr_array((ones, edges.indices, edges.indptr), shape=(edges.num_rows, columns))

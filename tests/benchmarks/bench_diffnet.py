@@ -24,9 +24,9 @@ from engine.models.attention.lists import Lists
 from engine.models.attention.node import Attention
 from engine.models.attention.segments import SLOPE
 from engine.models.diffnet.config import DiffnetSettings
-from engine.models.diffnet.graph import followed
 from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.diffnet.task import DiffnetTask
+from engine.models.friends import followed
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_graph import graph_data
 from engine.training.loop import train

@@ -12,7 +12,7 @@ from engine.models.bayes.chain import sample
 from engine.models.bayes.config import BayesSettings
 from engine.models.bayes.late import moved
 from engine.models.bayes.sides import FOLLOWED, ITEMS, USERS, sides_of
-from engine.models.friends import friends_of, rests_on, told_of
+from engine.models.friends import followed, rests_on, told_of
 from engine.models.learned import Learned, LearnedMethod
 from engine.models.svdpp.ratings import RatedLists
 from engine.models.taught import ids_by_key, taught_ids
@@ -60,10 +60,9 @@ class BayesPredictor(LearnedMethod):
         started, settings = time.perf_counter(), self.settings
         rated = RatedLists.of(data, self.name)
         user, item = data.users.rows_by_key[rated.user], data.items.rows_by_key[rated.item]
-        friends = friends_of(data)
         followers = np.zeros(data.num_users, np.int64)
         if settings.friends:
-            followers[data.users.rows_by_key] = np.bincount(friends.indices, minlength=data.num_users)
+            followers = np.bincount(followed(data).indices, minlength=data.num_users)
         ids = {
             USERS: ids_by_key(data.users),
             ITEMS: ids_by_key(data.items),
@@ -123,8 +122,8 @@ class BayesPredictor(LearnedMethod):
         )
         self._take_in(data)
         speaks = np.zeros(data.num_users, np.bool_)
-        followed = data.users.index_of(ids[FOLLOWED])
-        speaks[followed[followed >= 0]] = True
+        them = data.users.index_of(ids[FOLLOWED])
+        speaks[them[them >= 0]] = True
         self._rests = rests_on(data, speaks)
 
     def _take_in(self, data: UserItemData) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
-from engine.graph.snapshot_csr import edge_rows
+from engine.models.friends import followed
 from engine.models.taught import Places
 from engine.models.user_item import UserItemData
 from engine.types import IndexArray
@@ -42,12 +42,8 @@ def sides_of(data: UserItemData, ids: dict[str, tuple[str, ...]]) -> tuple[Side,
     users, items = (Places.of(ids[name], nodes) for name, nodes in ((USERS, data.users), (ITEMS, data.items)))
     of_users = [_own(users), _listed(known.user, known.item, items, data.num_users)]
     if ids[FOLLOWED]:
-        followed = Places.of(ids[FOLLOWED], data.users)
-        pairs = np.empty((2, 0), np.int32)
-        if data.follows is not None:
-            pairs = np.stack([edge_rows(data.follows), data.follows.indices])
-            pairs = np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
-        of_users.append(_listed(pairs[0], pairs[1], followed, data.num_users))
+        source, target = followed(data).nonzero()
+        of_users.append(_listed(source, target, Places.of(ids[FOLLOWED], data.users), data.num_users))
     of_items = [_own(items), _listed(known.item, known.user, users, data.num_items)]
     return _side(of_users, users), _side(of_items, items)
 

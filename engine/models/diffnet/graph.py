@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.models.attention.lists import Ints, Lists
-from engine.models.friends import friends_of
-from engine.models.user_item import UserItemData
 from engine.types import FloatArray
 
 
@@ -163,16 +161,6 @@ class DiffusionGraph:
             )
             reached, blocks = [before, *reached], [placed, *blocks]
         return Reading(reached[0], tuple(blocks), tuple(asked.within(nodes) for nodes in reached))
-
-
-def followed(data: UserItemData) -> csr_array:
-    """float32 `[users, users]`: 1 where the user of the row follows that of the column; nobody follows themselves."""
-    friends = friends_of(data)
-    ones = np.ones(friends.num_edges, np.float32)
-    shape = (data.num_users, data.num_users)
-    by_key = csr_array((ones, friends.indices, friends.indptr), shape=shape)
-    place = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
-    return by_key[place][:, place]
 
 
 def _root(count: Ints) -> FloatArray:

@@ -17,10 +17,9 @@ from engine.models.diffnet.answers import Diffusing, Known, known
 from engine.models.diffnet.attention import attention
 from engine.models.diffnet.config import DiffnetSettings
 from engine.models.diffnet.files import Trained, load_model, save_model
-from engine.models.diffnet.graph import followed
 from engine.models.diffnet.model import Diffnet, Diffusion, Sizes
 from engine.models.diffnet.task import DiffnetTask
-from engine.models.friends import told_of
+from engine.models.friends import followed, told_of
 from engine.models.gcmc.fields import SideFields, fit_fields, sparse_rows
 from engine.models.gcmc.model import SparseRows
 from engine.models.row_embedder import Joined

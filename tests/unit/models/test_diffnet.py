@@ -15,10 +15,11 @@ from engine.errors import ConfigError
 from engine.models.attention.lists import Lists
 from engine.models.diffnet.answers import Diffusing
 from engine.models.diffnet.config import DiffnetConfig, DiffnetSettings
-from engine.models.diffnet.graph import DiffusionGraph, Nodes, followed
+from engine.models.diffnet.graph import DiffusionGraph, Nodes
 from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.diffnet.scorer import DiffnetScorer
 from engine.models.diffnet.task import DiffnetTask
+from engine.models.friends import followed
 from engine.models.lightgcn.config import LightGcnConfig
 from engine.models.lightgcn.model import LightGcn
 from engine.models.row_embedder import Joined, embed_all
@@ -26,7 +27,15 @@ from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
 from engine.models.user_steps import AgainstMany, UserStep, drawn_pairs
 from tests.unit.models.model_checks import TaskChecks, following, ratings_of
-from tests.unit.models.ranking_checks import FoldInChecks, KeptChecks, RankingChecks, likes, scores_of, two_tastes
+from tests.unit.models.ranking_checks import (
+    FoldInChecks,
+    KeptChecks,
+    RankingChecks,
+    check_goes_on,
+    likes,
+    scores_of,
+    two_tastes,
+)
 
 SMALL: dict[str, Any] = {
     "dim": 8,
@@ -308,24 +317,7 @@ def test_fields_tell_of_users_and_items_that_have_nothing_else():
 
 
 def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = small(epochs=6, check_every=2)
-    whole.fit(two_tastes())
-    steps, loss = [], DiffnetTask.loss
-
-    def interrupted(task: DiffnetTask, batch: Any) -> torch.Tensor:
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return loss(task, batch)
-
-    monkeypatch.setattr(DiffnetTask, "loss", interrupted)
-    data = two_tastes(workdir=tmp_path / "work")
-    with pytest.raises(KeyboardInterrupt):
-        small(epochs=6, check_every=2).fit(data)
-    again = small(epochs=6, check_every=2)
-    again.fit(data)
-    assert len(steps) == 8 + 3 * 6 - 6
-    assert (scores_of(again, data) == scores_of(whole, data)).all()
+    check_goes_on(lambda: small(epochs=6, check_every=2), DiffnetTask, tmp_path / "work", monkeypatch)
 
 
 def test_settings_out_of_range_are_named():
