@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,41 +20,29 @@ from engine.models.dgsr.task import DgsrTask, expected_next
 from engine.models.next_items import next_items, next_scores, table_rows
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
+from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
 from engine.sampling.histories import TimedGraph
 from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import Progress, train
+from engine.training.loop import train
 from engine.types import FloatArray, IndexArray, TimeArray
 
 
-class DgsrRanker:
+class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
     """Trains a DGSR, and stops by the validation items where there are some.
 
     Each answer is computed from the graph at hand, so that an interaction is reflected in the next answer of its user, and of
     those whose sub-graph it enters, without training. Items that came after training are scored -inf; who has none of the
-    others is answered by how many have an item.
+    others is answered by how many have an item. Later data in which no edge has a time is a TrainingError.
 
     Attributes:
-        trained: what training left.
         graph: what answers rest on.
     """
 
     name = "dgsr"
-
-    def __init__(self, settings: DgsrSettings | None = None) -> None:
-        self.settings = settings or DgsrSettings()
-        self.progress = Progress()
-        self.trained: Trained
-        self.graph: PlacedGraph
-
-    @staticmethod
-    def from_settings(settings: Mapping[str, Any]) -> DgsrRanker:
-        """Make one from settings by name; see `DgsrSettings.from_flat`.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return DgsrRanker(DgsrSettings.from_flat(settings))
+    settings_type = DgsrSettings
+    files = Files(save_model, load_model)
+    graph: PlacedGraph
 
     def fit(self, data: UserItemData) -> None:
         """Train. With `data.workdir` an interrupted training goes on where it was.
@@ -95,17 +81,6 @@ class DgsrRanker:
         taught[rows[0]] = own.degrees() > 0
         self.trained = Trained(model, settings, ids_by_key(data.users), ids_by_key(data.items), taught, share)
         self._answer_about(data)
-
-    def fold_in(self, data: UserItemData) -> DgsrRanker:
-        """Answer about later data without training.
-
-        Args:
-            data: all users, items and edges as they are now.
-
-        Raises:
-            TrainingError: no edge has a time.
-        """
-        return _answering(self.trained, data, self.progress)
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next, right after the last edge of all."""
@@ -149,32 +124,6 @@ class DgsrRanker:
             lambda: expected_next(trained.model, graph, some, when),
         )
 
-    def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, validation, time."""
-        return {
-            "settings": asdict(self.settings),
-            "training": self.progress.told(),
-            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
-        }
-
-    def save(self, folder: Path) -> None:
-        """Write the trained model as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_model(folder, self.trained)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> DgsrRanker:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-            TrainingError: no edge has a time.
-        """
-        return _answering(load_model(folder), data, Progress())
-
     def _answer_about(self, data: UserItemData) -> None:
         trained = self.trained
         user_row = table_rows(data.users, trained.users, trained.taught)
@@ -212,10 +161,3 @@ class DgsrRanker:
         timed = TimedGraph(longer, users_of)
         found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, [named, NOBODY]))
         return found
-
-
-def _answering(trained: Trained, data: UserItemData, progress: Progress) -> DgsrRanker:
-    found = DgsrRanker(trained.settings)
-    found.trained, found.progress = trained, progress
-    found._answer_about(data)
-    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,36 +17,28 @@ from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.gcmc.model import ITEMS, USERS, Gcmc, Sizes
 from engine.models.gcmc.task import GcmcTask
 from engine.models.taught import ids_by_key
+from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import Progress, train
+from engine.training.loop import train
 from engine.types import FloatArray, IndexArray
 
 
-class GcmcPredictor:
+class GcmcPredictor(TrainedMethod[GcmcSettings, Trained]):
     """Trains a GC-MC and predicts sum_r r p(r) (equation 5). Epochs are a setting, so that it learns from all known ratings.
 
+    Of later data it answers new users and items from their first ratings, and all from the newest ones. What is new receives, but
+    sends nothing: no weights of its own are trained. Other levels than in training are an InputError, a rating that is none of
+    them and a value of a field that is not finite a DataError.
+
     Attributes:
-        trained: what training left.
         answers: what it says about the users and items of the data at hand.
     """
 
     name = "gcmc"
-
-    def __init__(self, settings: GcmcSettings | None = None) -> None:
-        self.settings = settings or GcmcSettings()
-        self.progress = Progress()
-        self.trained: Trained
-        self.answers: Answers
-
-    @staticmethod
-    def from_settings(settings: Mapping[str, Any]) -> GcmcPredictor:
-        """Make one from settings by name; see `GcmcSettings.from_flat`.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return GcmcPredictor(GcmcSettings.from_flat(settings))
+    settings_type = GcmcSettings
+    files = Files(save_model, load_model)
+    answers: Answers
 
     def fit(self, data: UserItemData) -> None:
         """Train. With `data.workdir` an interrupted training goes on where it was.
@@ -73,21 +63,7 @@ class GcmcPredictor:
         self.progress = train(task, settings.loop, checkpoints)
         ids = (ids_by_key(data.users), ids_by_key(data.items))
         self.trained = Trained(model, settings, fields, tuple(data.levels), ids, task.messages.degree > 0)
-        self.answers = answers(self.trained, data)
-
-    def fold_in(self, data: UserItemData) -> GcmcPredictor:
-        """Answer about later data without training: new users and items from their first ratings, all from the newest ones.
-
-        What is new receives, but sends nothing: no weights of its own are trained.
-
-        Args:
-            data: all users, items and ratings as they are now.
-
-        Raises:
-            InputError: other levels than in training.
-            DataError: a rating that is none of the levels, or a value of a field that is not finite.
-        """
-        return _answering(self.trained, data, self.progress)
+        self._answer_about(data)
 
     def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """The expected rating of each pair, float32 `[P]`."""
@@ -108,37 +84,10 @@ class GcmcPredictor:
             name: dict(zip(*(part.tolist() for part in np.unique(found, return_counts=True)), strict=True))
             for name, found in zip(("users", "items"), self.answers.standing, strict=True)
         }
-        return {
-            "settings": asdict(self.settings),
-            "training": self.progress.told(),
-            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
-            "standing": kinds,
-        }
+        return {**super().report(), "standing": kinds}
 
-    def save(self, folder: Path) -> None:
-        """Write the trained model as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_model(folder, self.trained)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> GcmcPredictor:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-            InputError, DataError: as for `fold_in`.
-        """
-        return _answering(load_model(folder), data, Progress())
-
-
-def _answering(trained: Trained, data: UserItemData, progress: Progress) -> GcmcPredictor:
-    found = GcmcPredictor(trained.settings)
-    found.trained, found.progress = trained, progress
-    found.answers = answers(trained, data)
-    return found
+    def _answer_about(self, data: UserItemData) -> None:
+        self.answers = answers(self.trained, data)
 
 
 def _run_digest(data: UserItemData, graph: RatingGraph, settings: GcmcSettings) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,38 +19,29 @@ from engine.models.graphrec.model import Graphrec, Sizes
 from engine.models.graphrec.neighbours import SocialGraph
 from engine.models.graphrec.task import GraphrecTask
 from engine.models.taught import ids_by_key
+from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import Progress, train
+from engine.training.loop import train
 from engine.types import FloatArray, IndexArray
 
 
-class GraphrecPredictor:
+class GraphrecPredictor(TrainedMethod[GraphrecSettings, Trained]):
     """Predicts a rating from what the user rated, what their friends rated, and who rated the item.
 
     Epochs are a setting, so that it learns from all known ratings.
 
+    Of later data it answers everybody from the ratings and follows as they are then. Other levels than in training are an InputError, a
+    rating that is none of them a DataError.
+
     Attributes:
-        trained: what training left.
         answers: what it says about the users and items of the data at hand.
     """
 
     name = "graphrec"
-
-    def __init__(self, settings: GraphrecSettings | None = None) -> None:
-        self.settings = settings or GraphrecSettings()
-        self.progress = Progress()
-        self.trained: Trained
-        self.answers: Answers
-
-    @staticmethod
-    def from_settings(settings: Mapping[str, Any]) -> GraphrecPredictor:
-        """Make one from settings by name; see `GraphrecSettings.from_flat`.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return GraphrecPredictor(GraphrecSettings.from_flat(settings))
+    settings_type = GraphrecSettings
+    files = Files(save_model, load_model)
+    answers: Answers
 
     def fit(self, data: UserItemData) -> None:
         """Train. With `data.workdir` an interrupted training goes on where it was.
@@ -73,16 +62,7 @@ class GraphrecPredictor:
                 checkpoints = Checkpoints(data.workdir / "checkpoints", _run_digest(data, graph, settings))
             self.progress = train(GraphrecTask(model, graph, settings), settings.loop, checkpoints)
         self.trained = Trained(model, settings, tuple(data.levels), (ids_by_key(data.users), ids_by_key(data.items)))
-        self.answers = answers(self.trained, data)
-
-    def fold_in(self, data: UserItemData) -> GraphrecPredictor:
-        """Answer about later data without training: everybody from the ratings and follows as they are now.
-
-        Raises:
-            InputError: other levels than in training.
-            DataError: a rating that is none of the levels.
-        """
-        return _answering(self.trained, data, self.progress)
+        self._answer_about(data)
 
     def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """The expected rating of each pair, float32 `[P]`."""
@@ -98,37 +78,10 @@ class GraphrecPredictor:
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the loss of each, time, and on what answers rest."""
-        return {
-            "settings": asdict(self.settings),
-            "training": self.progress.told(),
-            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
-            "users": told_of(self.answers.rests),
-        }
+        return {**super().report(), "users": told_of(self.answers.rests)}
 
-    def save(self, folder: Path) -> None:
-        """Write the trained model as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_model(folder, self.trained)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> GraphrecPredictor:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-            InputError, DataError: as for `fold_in`.
-        """
-        return _answering(load_model(folder), data, Progress())
-
-
-def _answering(trained: Trained, data: UserItemData, progress: Progress) -> GraphrecPredictor:
-    found = GraphrecPredictor(trained.settings)
-    found.trained, found.progress = trained, progress
-    found.answers = answers(trained, data)
-    return found
+    def _answer_about(self, data: UserItemData) -> None:
+        self.answers = answers(self.trained, data)
 
 
 def _run_digest(data: UserItemData, graph: SocialGraph, settings: GraphrecSettings) -> str:

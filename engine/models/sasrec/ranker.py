@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,37 +17,23 @@ from engine.models.sasrec.model import Sasrec
 from engine.models.sasrec.task import HeldOut, SasrecTask, expected_next
 from engine.models.sequences import History, as_sequence, newest, sequences
 from engine.models.taught import ids_by_key
+from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
 from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import Progress, train
+from engine.training.loop import train
 from engine.types import CSR, FloatArray, IndexArray
 
 
-class SasrecRanker:
+class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
     """Trains a SASRec on each user's items but the last, and stops by the validation items where there are some.
 
     A user is answered from their newest items, so a new item of theirs, or a new user, takes no training. Items that came
     after training are scored -inf; who has none of the others is answered by how many have an item.
-
-    Attributes:
-        trained: what training left.
     """
 
     name = "sasrec"
-
-    def __init__(self, settings: SasrecSettings | None = None) -> None:
-        self.settings = settings or SasrecSettings()
-        self.progress = Progress()
-        self.trained: Trained
-
-    @staticmethod
-    def from_settings(settings: Mapping[str, Any]) -> SasrecRanker:
-        """Make one from settings by name; see `SasrecSettings.from_flat`.
-
-        Raises:
-            ConfigError: an unknown name, a value of the wrong type or out of range.
-        """
-        return SasrecRanker(SasrecSettings.from_flat(settings))
+    settings_type = SasrecSettings
+    files = Files(save_model, load_model)
 
     def fit(self, data: UserItemData) -> None:
         """Train. With `data.workdir` an interrupted training goes on where it was.
@@ -79,14 +62,6 @@ class SasrecRanker:
         self.trained = Trained(model, settings, ids, share.astype(np.float32))
         self._answer_about(data)
 
-    def fold_in(self, data: UserItemData) -> SasrecRanker:
-        """Answer about later data without training.
-
-        Args:
-            data: all users, items and edges as they are now.
-        """
-        return _answering(self.trained, data, self.progress)
-
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next."""
         return self._after(newest(self._lists, users, self.settings.network.length))
@@ -113,31 +88,6 @@ class SasrecRanker:
         rows = self._row[history.items]
         known = as_sequence(rows[rows >= 0].astype(np.int32))
         return self._attention(newest(known, np.zeros(1, np.int32), self.settings.network.length))
-
-    def report(self) -> dict[str, Any]:
-        """Settings in force, epochs run, validation, time."""
-        return {
-            "settings": asdict(self.settings),
-            "training": self.progress.told(),
-            "parameters": sum(part.numel() for part in self.trained.model.parameters()),
-        }
-
-    def save(self, folder: Path) -> None:
-        """Write the trained model as a sealed folder; `folder` must not exist.
-
-        Raises:
-            DiskFullError: no space left.
-        """
-        save_model(folder, self.trained)
-
-    @staticmethod
-    def load(folder: Path, data: UserItemData) -> SasrecRanker:
-        """Read what `save` wrote, to answer about some data: that of training, or later data as in `fold_in`.
-
-        Raises:
-            CorruptFileError: a file is missing, altered or does not fit the others, or the folder holds another model.
-        """
-        return _answering(load_model(folder), data, Progress())
 
     def _answer_about(self, data: UserItemData) -> None:
         """Find the model's row of each item (-1 for one it does not know), and each user's known items in order."""
@@ -186,13 +136,6 @@ def held_out(data: UserItemData, lists: CSR, most: int) -> HeldOut | None:
         return None
     user, item = data.users.order.ranks(found.user), data.items.order.ranks(found.item)
     return HeldOut(user.astype(np.int32), item.astype(np.int64))
-
-
-def _answering(trained: Trained, data: UserItemData, progress: Progress) -> SasrecRanker:
-    found = SasrecRanker(trained.settings)
-    found.trained, found.progress = trained, progress
-    found._answer_about(data)
-    return found
 
 
 def _by_key(data: UserItemData, lists: CSR) -> CSR:
