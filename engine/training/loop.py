@@ -1,7 +1,7 @@
 """The training loop that every model shares. Knows no model: a `Task` brings the network, its batches and its loss.
 
 Batches are a pure function of their number, so the position in the data is that number alone, and a resumed run repeats an
-uninterrupted one bit for bit on the same machine.
+uninterrupted one bit for bit on the same machine with the same number of torch's threads.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class RatingChecks:
         elsewhere.fit(other)
         wanted = every_pair(12, 10)
         expected = first.predict(*pairs(data, *wanted))
-        assert (again.predict(*pairs(data, *wanted)) == expected).all()
+        np.testing.assert_array_equal(again.predict(*pairs(data, *wanted)), expected)
         assert elsewhere.predict(*pairs(other, *wanted)) == pytest.approx(expected, abs=1e-3)
 
     def test_ratings_that_are_all_the_same_are_predicted(self) -> None:

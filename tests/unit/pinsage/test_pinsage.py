@@ -30,11 +30,6 @@ from engine.types import CSR, ItemContextGraph, Neighbourhoods
 ALL = np.arange(ITEMS, dtype=np.int32)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def trained() -> PinSageScorer:
     scorer = PinSageScorer.from_settings(SMALL)
