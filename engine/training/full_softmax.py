@@ -37,17 +37,16 @@ class _FullSoftmax(torch.autograd.Function):
             to_query, to_candidates = torch.empty_like(query), torch.zeros_like(candidates)
             total = query.new_zeros(())
             for start in range(0, len(query), chunk):
-                some, its = query[start : start + chunk], answer[start : start + chunk, None]
-                logits = some @ candidates.T
-                at_answer = logits.gather(1, its).sum()
-                highest = logits.amax(1, keepdim=True)
-                share = logits.sub_(highest).exp_()
-                mass = share.sum(1, keepdim=True)
-                total += (mass.log() + highest).sum() - at_answer
-                share.div_(mass)
-                share.scatter_add_(1, its, share.new_full(its.shape, -1.0))
-                torch.mm(share, candidates, out=to_query[start : start + chunk])
-                to_candidates.addmm_(share.T, some)
+                some, its = query[start : start + chunk], answer[start : start + chunk]
+                right = candidates[its]
+                logits = candidates @ some.T  # with the long side first, products are up to twice as fast
+                highest = logits.amax(0)
+                weight = logits.sub_(highest).exp_()
+                mass = weight.sum(0)
+                total += (mass.log() + highest).sum() - (some * right).sum()
+                to_query[start : start + chunk] = (weight.T @ candidates) / mass[:, None] - right
+                to_candidates.addmm_(weight, some / mass[:, None])
+                to_candidates.index_add_(0, its, some, alpha=-1)
             ctx.save_for_backward(to_query.div_(len(query)), to_candidates.div_(len(query)))
             return total / len(query)
 
