@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine.models.attention.weighed import Weighed
 from engine.models.dgsr.graph import PlacedGraph
@@ -20,9 +19,9 @@ def attention(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeAr
         before: int64 `[B]` epoch ms: of the users' own edges all are read, of others what was before.
     """
     place = graph.timed.items_of.degrees()[users]
-    shares: dict[tuple[int, int, str], Tensor] = {}
+    shares: dict[tuple[int, int, str], FloatArray] = {}
 
-    def watch(layer: int, hop: int, name: str, share: Tensor) -> None:
+    def watch(layer: int, hop: int, name: str, share: FloatArray) -> None:
         shares[layer, hop, name] = share
 
     with torch.no_grad():
@@ -33,7 +32,7 @@ def attention(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeAr
     for number, hop in enumerate(read, start=1):
         for name in names:
             share = shares.get((model.config.hops - number + 1, number, name))
-            weight = np.zeros(0, np.float32) if share is None else share.numpy()
+            weight = np.zeros(0, np.float32) if share is None else share
             kind = "items" if number % 2 == ITEMS else "users"
             found.append(
                 Weighed(

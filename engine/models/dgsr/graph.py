@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.errors import TrainingError
 from engine.graph.snapshot_csr import edge_rows, relation
+from engine.models.attention.lists import Lists
 from engine.models.dgsr.config import DgsrConfig
 from engine.models.dgsr.model import ITEMS, HopTensors
 from engine.models.sequences import Takers
@@ -42,10 +43,14 @@ class PlacedGraph:
         hops = []
         for number, hop in enumerate(histories(self.timed, users, place, before, config.most), start=1):
             rows = self.item_row if number % 2 == ITEMS else self.user_row
-            receiver = np.repeat(np.arange(len(hop.indptr) - 1), np.diff(hop.indptr))
-            newest = np.maximum(hop.indptr[1:] - 1, 0)
-            parts = (rows[hop.nodes], receiver, newest, hop.age)
-            hops.append(HopTensors(*(torch.from_numpy(np.asarray(part, np.int64)) for part in parts)))
+            hops.append(
+                HopTensors(
+                    nodes=torch.from_numpy(rows[hop.nodes]),
+                    lists=Lists(hop.indptr, np.arange(len(hop.nodes))),
+                    ages=Lists(hop.indptr, hop.age),
+                    newest=torch.from_numpy(np.maximum(hop.indptr[1:] - 1, 0)),
+                )
+            )
         return torch.from_numpy(self.user_row[users]), hops
 
 

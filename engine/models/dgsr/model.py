@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.attention.lists import Lists
+from engine.models.attention.segments import attend, dot_logits, softmax_of
 from engine.models.dgsr.config import DgsrConfig
+from engine.types import FloatArray
 
 USERS, ITEMS = 0, 1
 NOBODY = -1
@@ -19,27 +22,30 @@ NOBODY = -1
 
 @dataclass(frozen=True, slots=True)
 class HopTensors:
-    """A hop of histories (see `engine.sampling.histories.Hop`).
+    """A hop of histories (see `engine.sampling.histories.Hop`): M neighbours of the N nodes of the hop before.
 
     Attributes:
         nodes: int64 `[M]`, rows of the model's tables.
-        receiver: int64 `[M]`, the node of the hop before that each is a neighbour of.
-        newest: int64 `[N]`, the newest neighbour of each of those; any, for one that has none.
-        age: int64 `[M]`, 0 for the newest neighbour of a node.
+        lists: the neighbours of each of the N, as places among the M.
+        ages: the same lists, as rows of the tables of the relative order: 0 for the newest neighbour of a node.
+        newest: int64 `[N]`, the newest neighbour of each; any, for one that has none.
     """
 
     nodes: Tensor
-    receiver: Tensor
+    lists: Lists
+    ages: Lists
     newest: Tensor
-    age: Tensor
 
 
-Watch = Callable[[int, int, str, Tensor], None]
+Watch = Callable[[int, int, str, FloatArray], None]
 """Is told what was weighed: layer and hop, both from 1, "long-term" or "short-term", and the weights `[M]` of the hop."""
 
 
 class Update(nn.Module):
     """What a node becomes from its neighbours (equations 5 to 12), for one side and one layer.
+
+    What is linear in the neighbours goes through the sums, and through the products with what a node asks: q . (W x) is
+    (W^T q) . x. So matrices are multiplied once a node, and not once a neighbour.
 
     Shapes:
         - itself: `[N, dim]`; neighbours: `[M, dim]`
@@ -65,41 +71,29 @@ class Update(nn.Module):
         itself: Tensor,
         neighbours: Tensor,
         hop: HopTensors,
-        told_of: Callable[[str, Tensor], None] | None = None,
+        told_of: Callable[[str, FloatArray], None] | None = None,
     ) -> Tensor:
-        parts = []
+        parts, logits = [], {}
+        scale = self.config.dim**-0.5
         if self.config.long_term:
-            value = told = self.told(neighbours)
-            if self.config.order:
-                told, value = told + self.key_order[hop.age], value + self.value_order[hop.age]
-            share = _shares(self.asked(itself)[hop.receiver], told, hop.receiver, len(itself))
-            parts.append(_sums(value, share, hop.receiver, len(itself)))
-            if told_of is not None:
-                told_of("long-term", share)
+            asked = self.asked(itself) * scale
+            logit = logits["long-term"] = self._long_logit(asked, neighbours, hop)
+            found = self.told(attend(logit, neighbours, hop.lists))
+            parts.append(found + attend(logit, self.value_order, hop.ages) if self.config.order else found)
         if self.config.short_term and len(neighbours):
-            asked = self.newest(neighbours[hop.newest])[hop.receiver]
-            share = _shares(asked, self.others(neighbours), hop.receiver, len(itself))
-            parts.append(_sums(neighbours, share, hop.receiver, len(itself)))
-            if told_of is not None:
-                told_of("short-term", share)
+            asked = self.newest(neighbours[hop.newest]) * scale
+            logit = logits["short-term"] = dot_logits(asked @ self.others.weight, neighbours, hop.lists)
+            parts.append(attend(logit, neighbours, hop.lists))
         elif self.config.short_term:
             parts.append(torch.zeros_like(itself))
+        if told_of is not None:
+            for name, logit in logits.items():
+                told_of(name, softmax_of(logit.detach().numpy(), hop.lists))
         return torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
 
-
-def _shares(asked: Tensor, told: Tensor, receiver: Tensor, count: int) -> Tensor:
-    """The softmax of asked . told / sqrt(dim) over each receiver's neighbours, `[M]`."""
-    logit = (asked * told).sum(1) * told.shape[1] ** -0.5
-    highest = logit.new_full((count,), -torch.inf).scatter_reduce(0, receiver, logit.detach(), "amax")
-    weight = (logit - highest[receiver]).exp()
-    mass = logit.new_zeros(count).index_add(0, receiver, weight)
-    share: Tensor = weight / mass[receiver]
-    return share
-
-
-def _sums(value: Tensor, share: Tensor, receiver: Tensor, count: int) -> Tensor:
-    """The weighed values of each receiver's neighbours; 0 without neighbours."""
-    return value.new_zeros(count, value.shape[1]).index_add(0, receiver, value * share[:, None])
+    def _long_logit(self, asked: Tensor, neighbours: Tensor, hop: HopTensors) -> Tensor:
+        logit = dot_logits(asked @ self.told.weight, neighbours, hop.lists)
+        return logit + dot_logits(asked, self.key_order, hop.ages) if self.config.order else logit
 
 
 class Dgsr(nn.Module):

@@ -9,7 +9,7 @@ import torch
 
 from engine.models.attention.lists import Lists
 from engine.models.attention.node import Attention
-from engine.models.attention.segments import SLOPE, attend, pair_logits, softmax_of
+from engine.models.attention.segments import SLOPE, attend, dot_logits, pair_logits, softmax_of
 
 LISTS = Lists(np.array([0, 3, 3, 4, 9]), np.array([2, 0, 5, 5, 1, 2, 3, 4, 4]))
 
@@ -48,6 +48,15 @@ def test_logits_of_pairs_and_their_gradients_are_those_of_the_layer_over_joined_
     plain = torch.nn.functional.leaky_relu(both, SLOPE) @ score
     expected = gradients(plain, toward, own, other, score)
     torch.testing.assert_close(gradients(pair_logits(own, other, score, LISTS), toward, own, other, score), expected)
+
+
+def test_products_of_pairs_and_their_gradients_are_those_of_gathered_vectors():
+    torch.manual_seed(4)
+    own, other = torch.randn(4, 5, requires_grad=True), torch.randn(6, 5, requires_grad=True)
+    toward = torch.randn(9)
+    plain = (own[torch.from_numpy(LISTS.owner)] * other[torch.from_numpy(LISTS.at)]).sum(1)
+    expected = gradients(plain, toward, own, other)
+    torch.testing.assert_close(gradients(dot_logits(own, other, LISTS), toward, own, other), expected)
 
 
 def test_without_weights_it_is_the_mean_and_has_nothing_to_learn():

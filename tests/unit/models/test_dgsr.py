@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 
 from engine.errors import ConfigError, CorruptFileError, TrainingError
 from engine.files import atomic_folder
+from engine.models.attention.lists import Lists
 from engine.models.dgsr.config import DgsrConfig, DgsrSettings
 from engine.models.dgsr.graph import placed_graph
-from engine.models.dgsr.model import Dgsr
+from engine.models.dgsr.model import Dgsr, HopTensors, Update
 from engine.models.dgsr.ranker import DgsrRanker
 from engine.models.dgsr.task import DgsrTask
 from engine.models.sequences import History, ScoresAt, asked_at
@@ -146,6 +148,36 @@ def test_attention_weighs_by_hand() -> None:
     expected = model.project(torch.cat([model.users[0], itself]))
     found = model(*graph.histories(np.zeros(1, np.int32), np.ones(1, np.int64), np.array([2]), model.config))
     assert torch.allclose(found[0], expected, atol=1e-6)
+
+
+def test_a_node_becomes_what_the_equations_say_list_by_list() -> None:
+    """Equations 5 to 12, written out: three nodes, of which one has no neighbours."""
+    torch.manual_seed(0)
+    update = Update(DgsrConfig(dim=4, length=3), 3)
+    indptr = np.array([0, 3, 3, 5])
+    itself, neighbours = torch.randn(3, 4), torch.randn(5, 4)
+    hop = HopTensors(
+        nodes=torch.arange(5),
+        lists=Lists(indptr, np.arange(5)),
+        ages=Lists(indptr, np.array([2, 1, 0, 1, 0])),
+        newest=torch.tensor([2, 0, 4]),
+    )
+    shares: dict[str, list[float]] = {}
+    found = update(itself, neighbours, hop, lambda name, share: shares.update({name: share.tolist()}))
+    expected_shares: dict[str, list[float]] = {"long-term": [], "short-term": []}
+    for node, (first, stop) in enumerate(itertools.pairwise(indptr)):
+        own, ages = neighbours[first:stop], torch.from_numpy(hop.ages.at[first:stop])
+        long = short = torch.zeros(4)
+        if first < stop:
+            share = ((update.told(own) + update.key_order[ages]) @ update.asked(itself[node]) / 2).softmax(0)
+            long = share @ (update.told(own) + update.value_order[ages])
+            expected_shares["long-term"] += share.tolist()
+            share = (update.others(own) @ update.newest(own[-1]) / 2).softmax(0)
+            short = share @ own
+            expected_shares["short-term"] += share.tolist()
+        expected = torch.tanh(update.joined(torch.cat([long, short, itself[node]])))
+        torch.testing.assert_close(found[node], expected)
+    assert shares == {name: pytest.approx(values, abs=1e-6) for name, values in expected_shares.items()}
 
 
 def test_validation_stops_training_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
