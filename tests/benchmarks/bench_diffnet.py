@@ -9,7 +9,6 @@ data set folder with follows, such as diffnet-yelp converted; without it a graph
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from engine.models.friends import followed
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_graph import graph_data
 from engine.training.loop import train
+from tests.benchmarks.beside import beside
 
 
 class Usual(nn.Module):
@@ -91,7 +91,7 @@ def main() -> None:
     settings = DiffnetSettings.from_flat({"normalisation": "mean", "layers": 2, "epochs": given.epochs})
     print(f"{edges.nnz:,} edges, {follows.nnz:,} follows, {given.threads} threads")
 
-    def run(usual: bool) -> tuple[float, float, float]:
+    def run(usual: bool) -> float:
         torch.manual_seed(0)
         model = Diffnet(settings.network, Sizes(*edges.shape))
         task = DiffnetTask(model, edges, follows, settings)
@@ -99,21 +99,10 @@ def main() -> None:
             for layer in model.layers:
                 for name in ("adoption", "interest", "influence"):
                     setattr(layer, name, Usual(getattr(layer, name)))
-        wall, busy = time.perf_counter(), time.process_time()
-        loss = train(task, settings.loop).losses[-1]
-        return loss, (time.perf_counter() - wall) / given.epochs, (time.process_time() - busy) / given.epochs
+        return train(task, settings.loop).losses[-1]
 
     run(False)  # compiles
-    found = {False: [], True: []}
-    for _ in range(3):
-        for usual, figures in found.items():
-            figures.append(run(usual))
-    for title, place in (("s an epoch by the clock", 1), ("by the processor time of all threads", 2)):
-        ours, peer = (sorted(one[place] for one in figures) for figures in found.values())
-        print(
-            f"{title}: ours {ours[1]:.2f}, usual {peer[1]:.2f}, ratio of the medians {peer[1] / ours[1]:.2f} x (bar: 2)"
-        )
-    print(f"losses: ours {found[False][0][0]:.5f}, usual {found[True][0][0]:.5f}")
+    beside("an epoch", lambda: run(False), lambda: run(True), per=given.epochs)
 
 
 if __name__ == "__main__":
