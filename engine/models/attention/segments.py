@@ -50,20 +50,6 @@ def pair_logits(own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tens
     return out
 
 
-def dot_logits(own: Tensor, other: Tensor, lists: Lists) -> Tensor:
-    """For each entry own . other.
-
-    Args:
-        own: float `[S, D]`, by list.
-        other: float `[N, D]`, what the lists' entries are rows of.
-
-    Returns:
-        float `[E]`.
-    """
-    out: Tensor = _DotLogits.apply(own, other, lists)  # type: ignore[no-untyped-call]
-    return out
-
-
 def softmax_of(logit: FloatArray, lists: Lists) -> FloatArray:
     """The weights that `attend` gives the entries, float32 `[E]`."""
     return _weights(logit, lists.indptr)
@@ -99,21 +85,6 @@ class _PairLogits(torch.autograd.Function):
         own, other, score = (array(one) for one in ctx.saved_tensors)
         found = _logits_back(own, other, score, array(grads[0]), lists.indptr, lists.at)
         return tensor(found[0]), tensor(found[1]), tensor(found[2]), None
-
-
-class _DotLogits(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, own: Tensor, other: Tensor, lists: Lists) -> Tensor:
-        ctx.save_for_backward(own, other)
-        ctx.lists = lists
-        return tensor(_dots(array(own), array(other), lists.indptr, lists.at))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        lists = ctx.lists
-        own, other = (array(one) for one in ctx.saved_tensors)
-        found = _dots_back(own, other, array(grads[0]), lists.indptr, lists.at)
-        return tensor(found[0]), tensor(found[1]), None
 
 
 @compiled_sums
@@ -203,34 +174,3 @@ def _logits_back(
                 to_mine[column] += push
                 to_its[column] += push
     return for_own, for_other, for_score
-
-
-@compiled_sums
-def _dots(own: FloatArray, other: FloatArray, indptr: Ints, row: Ints) -> FloatArray:
-    logit = np.empty(len(row), np.float32)
-    width = own.shape[1]
-    for one in range(len(own)):
-        mine = own[one]
-        for at in range(indptr[one], indptr[one + 1]):
-            its = other[row[at]]
-            total = np.float32(0)
-            for column in range(width):
-                total += mine[column] * its[column]
-            logit[at] = total
-    return logit
-
-
-@compiled_sums
-def _dots_back(
-    own: FloatArray, other: FloatArray, grad: FloatArray, indptr: Ints, row: Ints
-) -> tuple[FloatArray, FloatArray]:
-    for_own, for_other = np.zeros_like(own), np.zeros_like(other)
-    width = own.shape[1]
-    for one in range(len(own)):
-        mine, to_mine = own[one], for_own[one]
-        for at in range(indptr[one], indptr[one + 1]):
-            its, to_its, toward = other[row[at]], for_other[row[at]], grad[at]
-            for column in range(width):
-                to_mine[column] += toward * its[column]
-                to_its[column] += toward * mine[column]
-    return for_own, for_other

@@ -47,7 +47,7 @@ class PlacedGraph:
                 HopTensors(
                     nodes=torch.from_numpy(rows[hop.nodes]),
                     lists=Lists(hop.indptr, np.arange(len(hop.nodes))),
-                    ages=Lists(hop.indptr, hop.age),
+                    age=hop.age,
                     newest=torch.from_numpy(np.maximum(hop.indptr[1:] - 1, 0)),
                 )
             )

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from engine.models.attention.lists import Lists
-from engine.models.attention.segments import attend, dot_logits, softmax_of
+from engine.models.attention.dots import Attended, Marks, attend_by_dots
+from engine.models.attention.lists import Ints, Lists
 from engine.models.dgsr.config import DgsrConfig
+from engine.models.dropout import Dropout
 from engine.types import FloatArray
 
 USERS, ITEMS = 0, 1
@@ -27,13 +27,13 @@ class HopTensors:
     Attributes:
         nodes: int64 `[M]`, rows of the model's tables.
         lists: the neighbours of each of the N, as places among the M.
-        ages: the same lists, as rows of the tables of the relative order: 0 for the newest neighbour of a node.
+        age: int64 `[M]`, how many neighbours of the same node are newer: 0 for the newest.
         newest: int64 `[N]`, the newest neighbour of each; any, for one that has none.
     """
 
     nodes: Tensor
     lists: Lists
-    ages: Lists
+    age: Ints
     newest: Tensor
 
 
@@ -73,27 +73,26 @@ class Update(nn.Module):
         hop: HopTensors,
         told_of: Callable[[str, FloatArray], None] | None = None,
     ) -> Tensor:
-        parts, logits = [], {}
+        parts, attended = [], {}
         scale = self.config.dim**-0.5
         if self.config.long_term:
-            asked = self.asked(itself) * scale
-            logit = logits["long-term"] = self._long_logit(asked, neighbours, hop)
-            found = self.told(attend(logit, neighbours, hop.lists))
-            parts.append(found + attend(logit, self.value_order, hop.ages) if self.config.order else found)
+            found = attended["long-term"] = self._long_term(self.asked(itself) * scale, neighbours, hop)
+            value = self.told(found.sums)
+            parts.append(value + found.marks @ self.value_order if self.config.order else value)
         if self.config.short_term and len(neighbours):
             asked = self.newest(neighbours[hop.newest]) * scale
-            logit = logits["short-term"] = dot_logits(asked @ self.others.weight, neighbours, hop.lists)
-            parts.append(attend(logit, neighbours, hop.lists))
+            found = attended["short-term"] = attend_by_dots(asked @ self.others.weight, neighbours, hop.lists)
+            parts.append(found.sums)
         elif self.config.short_term:
             parts.append(torch.zeros_like(itself))
         if told_of is not None:
-            for name, logit in logits.items():
-                told_of(name, softmax_of(logit.detach().numpy(), hop.lists))
+            for name, found in attended.items():
+                told_of(name, found.weight)
         return torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
 
-    def _long_logit(self, asked: Tensor, neighbours: Tensor, hop: HopTensors) -> Tensor:
-        logit = dot_logits(asked @ self.told.weight, neighbours, hop.lists)
-        return logit + dot_logits(asked, self.key_order, hop.ages) if self.config.order else logit
+    def _long_term(self, asked: Tensor, neighbours: Tensor, hop: HopTensors) -> Attended:
+        marks = Marks(hop.age, asked @ self.key_order.T) if self.config.order else None
+        return attend_by_dots(asked @ self.told.weight, neighbours, hop.lists, marks)
 
 
 class Dgsr(nn.Module):
@@ -129,10 +128,9 @@ class Dgsr(nn.Module):
             seed: of dropout; None drops nothing.
             watch: is told what was weighed.
         """
-        sides = [users, *(hop.nodes for hop in hops)]
-        states = [self._embedded(nodes, number % 2) for number, nodes in enumerate(sides)]
-        if seed is not None:
-            states = self._dropped(states, seed)
+        drop = Dropout(self.config.dropout, seed)
+        sides = [torch.where(drop.stays(len(users)), users, NOBODY), *(hop.nodes for hop in hops)]
+        states = [drop.rows((self.users, self.items)[number % 2], nodes) for number, nodes in enumerate(sides)]
         found = [states[0]]
         for depth, layer in enumerate(self.layers, start=1):
             states = [
@@ -146,17 +144,3 @@ class Dgsr(nn.Module):
             ]
             found.append(states[0])
         return self.project(torch.cat(found, dim=1))  # type: ignore[no-any-return]
-
-    def _embedded(self, nodes: Tensor, side: int) -> Tensor:
-        if side == ITEMS:
-            return F.embedding(nodes, self.items)
-        return F.embedding(nodes.clamp(min=0), self.users) * (nodes >= 0)[:, None]
-
-    def _dropped(self, states: list[Tensor], seed: int) -> list[Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        share = self.config.dropout
-        for number, state in enumerate(states):
-            kept = torch.rand(state.shape, generator=generator) >= share
-            states[number] = state * kept / (1 - share)
-        alone = torch.rand(len(states[0]), 1, generator=generator) >= share
-        return [states[0] * alone, *states[1:]]

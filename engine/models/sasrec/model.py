@@ -6,23 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.dropout import Dropout
 from engine.models.sasrec.config import SasrecConfig
-
-
-class Dropout:
-    """Dropout whose draws are a function of a seed, so that a step can be repeated. None drops nothing."""
-
-    def __init__(self, share: float, seed: int | None) -> None:
-        self.share = share if seed is not None else 0.0
-        self.generator = torch.Generator()
-        if seed is not None:
-            self.generator.manual_seed(seed)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if not self.share:
-            return x
-        kept = torch.rand(x.shape, generator=self.generator) >= self.share
-        return x * kept / (1 - self.share)
 
 
 class Block(nn.Module):

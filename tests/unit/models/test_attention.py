@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import torch
 
+from engine.models.attention.dots import Marks, attend_by_dots
 from engine.models.attention.lists import Lists
 from engine.models.attention.node import Attention
-from engine.models.attention.segments import SLOPE, attend, dot_logits, pair_logits, softmax_of
+from engine.models.attention.segments import SLOPE, attend, pair_logits, softmax_of
 
 LISTS = Lists(np.array([0, 3, 3, 4, 9]), np.array([2, 0, 5, 5, 1, 2, 3, 4, 4]))
 
@@ -50,13 +51,29 @@ def test_logits_of_pairs_and_their_gradients_are_those_of_the_layer_over_joined_
     torch.testing.assert_close(gradients(pair_logits(own, other, score, LISTS), toward, own, other, score), expected)
 
 
-def test_products_of_pairs_and_their_gradients_are_those_of_gathered_vectors():
+def test_attention_by_products_and_its_gradients_are_those_of_a_loop():
     torch.manual_seed(4)
-    own, other = torch.randn(4, 5, requires_grad=True), torch.randn(6, 5, requires_grad=True)
-    toward = torch.randn(9)
-    plain = (own[torch.from_numpy(LISTS.owner)] * other[torch.from_numpy(LISTS.at)]).sum(1)
-    expected = gradients(plain, toward, own, other)
-    torch.testing.assert_close(gradients(dot_logits(own, other, LISTS), toward, own, other), expected)
+    own, table, drawn = (torch.randn(size, requires_grad=True) for size in ((4, 5), (6, 5), (4, 3)))
+    mark = np.array([2, 0, 0, 1, 0, 1, 2, 1, 0])
+    toward, toward_mark = torch.randn(4, 5), torch.randn(4, 3)
+    sums, marks, weights = [], [], []
+    for one, (first, stop) in enumerate(itertools.pairwise(LISTS.indptr)):
+        rows, its = table[torch.from_numpy(LISTS.at[first:stop])], torch.from_numpy(mark[first:stop])
+        weight = (rows @ own[one] + drawn[one, its]).softmax(0)
+        sums.append(weight @ rows)
+        marks.append(torch.zeros(3).index_add(0, its, weight))
+        weights.append(weight.detach())
+    expected = torch.autograd.grad(
+        (torch.stack(sums) * toward).sum() + (torch.stack(marks) * toward_mark).sum(), (own, table, drawn)
+    )
+    found = attend_by_dots(own, table, LISTS, Marks(mark, drawn))
+    torch.testing.assert_close((found.sums, found.marks), (torch.stack(sums), torch.stack(marks)))
+    torch.testing.assert_close(torch.from_numpy(found.weight), torch.cat(weights))
+    ends = (found.sums * toward).sum() + (found.marks * toward_mark).sum()
+    torch.testing.assert_close(torch.autograd.grad(ends, (own, table, drawn)), expected)
+    plain = attend_by_dots(own, table, LISTS)
+    even = attend_by_dots(own, table, LISTS, Marks(np.zeros(9, np.int64), torch.ones(4, 1)))
+    torch.testing.assert_close(plain.sums, even.sums)
 
 
 def test_without_weights_it_is_the_mean_and_has_nothing_to_learn():

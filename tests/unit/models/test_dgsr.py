@@ -159,14 +159,14 @@ def test_a_node_becomes_what_the_equations_say_list_by_list() -> None:
     hop = HopTensors(
         nodes=torch.arange(5),
         lists=Lists(indptr, np.arange(5)),
-        ages=Lists(indptr, np.array([2, 1, 0, 1, 0])),
+        age=np.array([2, 1, 0, 1, 0]),
         newest=torch.tensor([2, 0, 4]),
     )
     shares: dict[str, list[float]] = {}
     found = update(itself, neighbours, hop, lambda name, share: shares.update({name: share.tolist()}))
     expected_shares: dict[str, list[float]] = {"long-term": [], "short-term": []}
     for node, (first, stop) in enumerate(itertools.pairwise(indptr)):
-        own, ages = neighbours[first:stop], torch.from_numpy(hop.ages.at[first:stop])
+        own, ages = neighbours[first:stop], torch.from_numpy(hop.age[first:stop])
         long = short = torch.zeros(4)
         if first < stop:
             share = ((update.told(own) + update.key_order[ages]) @ update.asked(itself[node]) / 2).softmax(0)
