@@ -63,6 +63,16 @@ def table_rows(nodes: NodeTable, ids: tuple[str, ...], taught: NDArray[np.bool_]
     return rows
 
 
+def shares(data: UserItemData, row: NDArray[np.int64], taught: NDArray[np.bool_]) -> FloatArray:
+    """How much of what all users are known to have each item of a table is, float32 `[table]`; 0 for one that is not taught.
+
+    Args:
+        row: int64 `[N]`, the table's row of each item; taught: bool `[table]`.
+    """
+    count = np.bincount(row[data.known().item], minlength=len(taught)) * taught
+    return np.asarray(count / count.sum(), dtype=np.float32)
+
+
 def next_scores(
     row: NDArray[np.int64], share: FloatArray, table: Tensor, has: NDArray[np.bool_], expected: Callable[[], Tensor]
 ) -> FloatArray:

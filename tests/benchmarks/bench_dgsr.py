@@ -96,7 +96,9 @@ class Usual(FirstSteps):
         items = updated(first[ITEMS], item, user, *edges(batch, OTHERS))
         once = updated(first[USERS], target, item, *edges(batch, OWN))
         twice = updated(second[USERS], once, items, *edges(batch, OWN))
-        expected = model.project(torch.cat([target, once, twice], dim=1))
+        source, to, age = edges(batch, OWN)
+        last = source[age == 0]  # of each target, which are in order
+        expected = model.project(torch.cat([target, item[last], once, items[last], twice], dim=1))
         return F.cross_entropy(expected @ model.items.T, batch["target"].answer)
 
 

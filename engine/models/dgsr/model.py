@@ -95,11 +95,19 @@ class Update(nn.Module):
         return attend_by_dots(asked @ self.told.weight, neighbours, hop.lists, marks)
 
 
+def _newest(neighbours: Tensor, hop: HopTensors) -> Tensor:
+    """The newest neighbour of each node of the hop before, `[N, dim]`; 0 for one that has none."""
+    if not len(neighbours):
+        return neighbours.new_zeros(len(hop.newest), neighbours.shape[1])
+    return neighbours[hop.newest] * torch.from_numpy(hop.lists.sizes > 0)[:, None]
+
+
 class Dgsr(nn.Module):
     """Dynamic graph neural network for sequential recommendation (Zhang et al., 2021).
 
     A node at a prediction time is computed from its latest neighbours before that time, layer by layer; a user is scored
-    against an item by [h^0 || ... || h^L] W_P e_i (equation 13).
+    against an item by [h^0 || ... || h^L] W_P e_i (equation 13). Beside the user's own states stand those of their newest item,
+    of which the paper has none: attention alone would have to learn for each user anew that the last item matters most.
 
     Shapes:
         - users: `[users, dim]`; items: `[items, dim]`
@@ -116,7 +124,7 @@ class Dgsr(nn.Module):
             )
             for layer in range(config.hops)
         )
-        self.project = nn.Linear((config.hops + 1) * config.dim, config.dim, bias=False)
+        self.project = nn.Linear((2 * config.hops + 1) * config.dim, config.dim, bias=False)
 
     def forward(
         self, users: Tensor, hops: Sequence[HopTensors], seed: int | None = None, watch: Watch | None = None
@@ -131,7 +139,7 @@ class Dgsr(nn.Module):
         drop = Dropout(self.config.dropout, seed)
         sides = [torch.where(drop.stays(len(users)), users, NOBODY), *(hop.nodes for hop in hops)]
         states = [drop.rows((self.users, self.items)[number % 2], nodes) for number, nodes in enumerate(sides)]
-        found = [states[0]]
+        found = [states[0], _newest(states[1], hops[0])]
         for depth, layer in enumerate(self.layers, start=1):
             states = [
                 layer[number % 2](  # type: ignore[index]
@@ -143,4 +151,6 @@ class Dgsr(nn.Module):
                 for number in range(len(states) - 1)
             ]
             found.append(states[0])
+            if depth < self.config.hops:
+                found.append(_newest(states[1], hops[0]))
         return self.project(torch.cat(found, dim=1))  # type: ignore[no-any-return]

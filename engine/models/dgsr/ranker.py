@@ -17,7 +17,7 @@ from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph, with_takers
 from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
-from engine.models.next_items import next_items, next_scores, table_rows
+from engine.models.next_items import next_items, next_scores, shares, table_rows
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.trained import Files, TrainedMethod
@@ -76,9 +76,10 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
                 arrays += [held.user, held.item]
             checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
         self.progress = train(task, settings.loop, checkpoints)
-        share, taught = np.zeros(data.num_items, np.float32), np.zeros(data.num_users, np.bool_)
-        share[rows[1]] = np.bincount(own.indices, minlength=data.num_items) / own.num_edges
+        seen, taught = np.zeros(data.num_items, np.bool_), np.zeros(data.num_users, np.bool_)
+        seen[rows[1][own.indices]] = True
         taught[rows[0]] = own.degrees() > 0
+        share = shares(data, rows[1], seen)
         self.trained = Trained(model, settings, ids_by_key(data.users), ids_by_key(data.items), taught, share)
         self._answer_about(data)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.attention.weighed import Weighed
-from engine.models.next_items import next_items, next_scores, table_rows
+from engine.models.next_items import next_items, next_scores, shares, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
@@ -58,8 +58,9 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
             arrays = [data.items.key, lists.indptr, lists.indices, *((held.users, held.item) if held else ())]
             checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
         self.progress = train(task, settings.loop, checkpoints)
-        share = np.bincount(lists.indices, minlength=len(ids)) / len(lists.indices)
-        self.trained = Trained(model, settings, ids, share.astype(np.float32))
+        rows = data.items.order.ranks(np.arange(len(ids))).astype(np.int64)
+        share = shares(data, rows, np.bincount(lists.indices, minlength=len(ids)) > 0)
+        self.trained = Trained(model, settings, ids, share)
         self._answer_about(data)
 
     def score(self, users: IndexArray) -> FloatArray:

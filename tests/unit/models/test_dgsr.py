@@ -145,7 +145,7 @@ def test_attention_weighs_by_hand() -> None:
     item = model.items[graph.timed.items_of.indices[0]]
     long = update.told(item) + update.value_order[0]
     itself = torch.tanh(update.joined(torch.cat([long, item, model.users[0]])))
-    expected = model.project(torch.cat([model.users[0], itself]))
+    expected = model.project(torch.cat([model.users[0], item, itself]))
     found = model(*graph.histories(np.zeros(1, np.int32), np.ones(1, np.int64), np.array([2]), model.config))
     assert torch.allclose(found[0], expected, atol=1e-6)
 
