@@ -44,7 +44,8 @@ class Gcmc(nn.Module):
     Every node starts from a one-hot vector, so that what it sends at a level is a row of `table`; it receives the mean of
     its neighbours' messages (equation 2), passed through a ReLU, and beside it its fields' f = ReLU(W x + b) (equation 10).
     A linear layer makes z of both (equation 3), and level r gets the logit z_u^T Q_r z_i with Q_r = sum_s a_rs P_s
-    (equations 4 and 12). As in the authors' code, users and items share the linear layer unless fields are read.
+    (equations 4 and 12). As in the authors' code, users and items share the linear layer unless fields are read. The a_rs
+    start from polynomials in the level (`_first_mix`), not at random as theirs.
 
     Shapes:
         - table: `[levels x nodes, width]`, row level x nodes + node, users before items
@@ -70,7 +71,7 @@ class Gcmc(nn.Module):
         self.forms = nn.Parameter(torch.empty(config.bases, config.dim, config.dim))
         for form in self.forms:
             nn.init.orthogonal_(form)
-        self.mix = nn.Parameter(_glorot(config.bases, sizes.levels))
+        self.mix = nn.Parameter(_first_mix(config.bases, sizes.levels))
         count = sizes.nodes if config.biases else ()
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(nodes, sizes.levels)) for nodes in count)
 
@@ -109,6 +110,24 @@ class Gcmc(nn.Module):
             pattern: the pairs; rows are rows of `users`, columns rows of `items`.
         """
         return self.mix.T @ edge_dots(pattern, self.forms_of(users), items)
+
+
+def _first_mix(bases: int, levels: int) -> Tensor:
+    """What the forms say of the levels before training, `[bases, levels]`, as long as what Glorot would draw.
+
+    Form s raises the logits by the orthogonal polynomial of degree s in the level: the first from the lowest to the
+    highest, the second at both ends against the middle, and so on. Logits quadratic in the level are those of a normal
+    distribution cut into levels, so two forms reach every mean and spread from the first step. Drawn ones may reach
+    neither, and turn so slowly (they are few, and long beside a step) that training stands still until they have.
+    Forms for which there is no polynomial left are drawn.
+    """
+    mix = _glorot(bases, levels)
+    level = torch.arange(levels, dtype=torch.float64)
+    powers = torch.vander(level - level.mean(), min(bases + 1, levels), increasing=True)
+    orthogonal, triangle = torch.linalg.qr(powers)
+    polynomials = (orthogonal * triangle.diagonal().sign()).T[1:]
+    mix[: len(polynomials)] = polynomials * (levels * 2 / (bases + levels)) ** 0.5
+    return mix
 
 
 def _glorot(into: int, out: int, rows: int | None = None, columns: int | None = None) -> Tensor:

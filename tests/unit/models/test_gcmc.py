@@ -151,6 +151,37 @@ def test_what_a_node_receives_is_as_in_the_paper(accumulation: Any, normalisatio
         torch.testing.assert_close(found[node], wanted)
 
 
+@pytest.mark.parametrize(("bases", "levels"), [(1, 5), (2, 5), (2, 10), (7, 3), (2, 1)])
+def test_the_decoder_starts_from_polynomials_in_the_level_whatever_the_seed(bases: int, levels: int):
+    starts = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        starts.append(
+            Gcmc(GcmcConfig(hidden=10, dim=3, bases=bases, features=False), Sizes((2, 2), levels)).mix.detach()
+        )
+    told = min(bases, levels - 1)
+    assert torch.equal(starts[0][:told], starts[1][:told])
+    assert not len(starts[0][told:]) or not torch.equal(starts[0][told:], starts[1][told:])
+    polynomials = starts[0][:told]
+    length = 2 * levels / (bases + levels)
+    torch.testing.assert_close(polynomials @ polynomials.T, length * torch.eye(told))
+    torch.testing.assert_close(polynomials.sum(dim=1), torch.zeros(told))
+    for degree, polynomial in enumerate(polynomials, start=1):
+        differences = polynomial.diff(n=degree)
+        assert differences[0] > 0
+        torch.testing.assert_close(differences, differences[:1].expand_as(differences), rtol=1e-3, atol=1e-5)
+
+
+def test_two_forms_can_tell_any_mean_and_spread_from_the_start():
+    mix = Gcmc(GcmcConfig(hidden=10, dim=3, features=False), Sizes((2, 2), 5)).mix.detach().double()
+    level = torch.arange(1.0, 6, dtype=torch.float64)
+    for mean, spread in ((1.5, 0.6), (3.0, 2.0), (4.4, 0.9)):
+        wanted = (-((level - mean) ** 2) / (2 * spread**2)).softmax(0)
+        logits = wanted.log() - wanted.log().mean()
+        weight = torch.linalg.lstsq(mix.T, logits[:, None]).solution
+        torch.testing.assert_close((mix.T @ weight)[:, 0].softmax(0), wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_a_distribution_over_half_stars_adds_up_to_one_and_its_mean_is_the_prediction():
     halves = tuple(number / 2 for number in range(1, 11))
     data = ratings_of([(u, i, halves[(u * 3 + i) % 10]) for u, i in every_pair(8, 8)], 8, 8, levels=halves)
