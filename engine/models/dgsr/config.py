@@ -22,7 +22,7 @@ class DgsrConfig:
     """How many of a user's latest items are followed."""
     users: int = 20
     """How many of an item's latest users are followed."""
-    dropout: float = 0.3
+    dropout: float = 0.5
     """Chance that a number of an embedding is 0 in a step, and that a user's own embedding is not there at all: what is
     known of a user who came after training."""
     long_term: bool = True
@@ -51,7 +51,7 @@ class DgsrConfig:
 class DgsrTraining:
     """The steps. Raises ConfigError for a value out of range."""
 
-    batch_size: int = 256
+    batch_size: int = 512
     """Targets a step."""
     checked: int = 4000
     """Users whose validation item is looked for after an epoch, at most."""
@@ -63,7 +63,7 @@ class DgsrTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=20, learning_rate=1e-3, decay=0.9, patience=2, weight_decay=1e-4, average=0.99)
+    return LoopConfig(epochs=20, learning_rate=2e-3, decay=0.9, patience=2, weight_decay=0.3, average=0.99)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class SasrecConfig:
     """Attention heads a layer; they share `dim`."""
     length: int = 50
     """How many of a user's latest items are looked at."""
-    dropout: float = 0.3
+    dropout: float = 0.5
     """Chance that a number of an embedding, or of what a layer adds, is 0 in a step."""
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class SasrecTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=40, learning_rate=2e-3, decay=0.93, patience=3, weight_decay=1e-4, average=0.98)
+    return LoopConfig(epochs=24, learning_rate=3e-3, decay=0.93, patience=3, weight_decay=0.3, average=0.98)
 
 
 @dataclass(frozen=True, slots=True)
