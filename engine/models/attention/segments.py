@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.compiled import compiled_sums
 from engine.models.attention.lists import Ints, Lists
-from engine.tensors import array, tensor
+from engine.tensors import array
 from engine.types import FloatArray
 
 SLOPE = 0.1
@@ -59,17 +59,20 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logit: Tensor, table: Tensor, lists: Lists) -> Tensor:
         weight = _weights(array(logit), lists.indptr)
-        out = _sums(weight, array(table), lists.indptr, lists.at)
-        ctx.save_for_backward(table)
-        ctx.weight, ctx.out, ctx.lists = weight, out, lists
-        return tensor(out)
+        out = torch.zeros(len(lists), table.shape[1])
+        _sums(weight, array(table), lists.indptr, lists.at, out.numpy())
+        ctx.save_for_backward(table, out)
+        ctx.weight, ctx.lists = weight, lists
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        (table,) = ctx.saved_tensors
+        table, out = ctx.saved_tensors
         lists = ctx.lists
-        found = _attend_back(ctx.weight, array(table), ctx.out, array(grads[0]), lists.indptr, lists.at)
-        return tensor(found[0]), tensor(found[1]), None
+        for_logit, for_table = torch.empty(len(lists.at)), torch.zeros(table.shape)
+        read = ctx.weight, array(table), array(out), array(grads[0])
+        _attend_back(*read, lists.indptr, lists.at, for_logit.numpy(), for_table.numpy())
+        return for_logit, for_table, None
 
 
 class _PairLogits(torch.autograd.Function):
@@ -77,14 +80,18 @@ class _PairLogits(torch.autograd.Function):
     def forward(ctx: Any, own: Tensor, other: Tensor, score: Tensor, lists: Lists) -> Tensor:
         ctx.save_for_backward(own, other, score)
         ctx.lists = lists
-        return tensor(_logits(array(own), array(other), array(score), lists.indptr, lists.at))
+        logit = torch.empty(len(lists.at))
+        _logits(array(own), array(other), array(score), lists.indptr, lists.at, logit.numpy())
+        return logit
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         lists = ctx.lists
         own, other, score = (array(one) for one in ctx.saved_tensors)
-        found = _logits_back(own, other, score, array(grads[0]), lists.indptr, lists.at)
-        return tensor(found[0]), tensor(found[1]), tensor(found[2]), None
+        found = torch.zeros(own.shape), torch.zeros(other.shape), torch.zeros(score.shape)
+        told = found[0].numpy(), found[1].numpy(), found[2].numpy()
+        _logits_back(own, other, score, array(grads[0]), lists.indptr, lists.at, *told)
+        return *found, None
 
 
 @compiled_sums
@@ -107,23 +114,27 @@ def _weights(logit: FloatArray, indptr: Ints) -> FloatArray:
 
 
 @compiled_sums
-def _sums(weight: FloatArray, table: FloatArray, indptr: Ints, row: Ints) -> FloatArray:
+def _sums(weight: FloatArray, table: FloatArray, indptr: Ints, row: Ints, out: FloatArray) -> None:
     width = table.shape[1]
-    out = np.zeros((len(indptr) - 1, width), np.float32)
     for one in range(len(out)):
         total = out[one]
         for at in range(indptr[one], indptr[one + 1]):
             share, value = weight[at], table[row[at]]
             for column in range(width):
                 total[column] += share * value[column]
-    return out
 
 
 @compiled_sums
 def _attend_back(
-    weight: FloatArray, table: FloatArray, out: FloatArray, grad: FloatArray, indptr: Ints, row: Ints
-) -> tuple[FloatArray, FloatArray]:
-    for_logit, for_table = np.empty_like(weight), np.zeros_like(table)
+    weight: FloatArray,
+    table: FloatArray,
+    out: FloatArray,
+    grad: FloatArray,
+    indptr: Ints,
+    row: Ints,
+    for_logit: FloatArray,
+    for_table: FloatArray,
+) -> None:
     width = table.shape[1]
     for one in range(len(indptr) - 1):
         toward = grad[one]
@@ -137,12 +148,10 @@ def _attend_back(
                 dot += toward[column] * value[column]
                 back[column] += share * toward[column]
             for_logit[at] = share * (dot - middle)
-    return for_logit, for_table
 
 
 @compiled_sums
-def _logits(own: FloatArray, other: FloatArray, score: FloatArray, indptr: Ints, row: Ints) -> FloatArray:
-    logit = np.empty(len(row), np.float32)
+def _logits(own: FloatArray, other: FloatArray, score: FloatArray, indptr: Ints, row: Ints, logit: FloatArray) -> None:
     slope, width = np.float32(SLOPE), len(score)
     for one in range(len(own)):
         mine = own[one]
@@ -153,14 +162,20 @@ def _logits(own: FloatArray, other: FloatArray, score: FloatArray, indptr: Ints,
                 value = mine[column] + its[column]
                 total += score[column] * max(value, slope * value)
             logit[at] = total
-    return logit
 
 
 @compiled_sums
 def _logits_back(
-    own: FloatArray, other: FloatArray, score: FloatArray, grad: FloatArray, indptr: Ints, row: Ints
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    for_own, for_other, for_score = np.zeros_like(own), np.zeros_like(other), np.zeros_like(score)
+    own: FloatArray,
+    other: FloatArray,
+    score: FloatArray,
+    grad: FloatArray,
+    indptr: Ints,
+    row: Ints,
+    for_own: FloatArray,
+    for_other: FloatArray,
+    for_score: FloatArray,
+) -> None:
     slope, whole, width = np.float32(SLOPE), np.float32(1), len(score)
     for one in range(len(own)):
         mine, to_mine = own[one], for_own[one]
@@ -173,4 +188,3 @@ def _logits_back(
                 push = toward * bend * score[column]
                 to_mine[column] += push
                 to_its[column] += push
-    return for_own, for_other, for_score
