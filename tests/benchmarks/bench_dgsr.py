@@ -94,10 +94,10 @@ class Usual(FirstSteps):
             target = target * (torch.rand(len(target), 1) >= share)
         first, second = model.layers
         items = updated(first[ITEMS], item, user, *edges(batch, OTHERS))
-        once = updated(first[USERS], target, item, *edges(batch, OWN))
-        twice = updated(second[USERS], once, items, *edges(batch, OWN))
         source, to, age = edges(batch, OWN)
-        last = source[age == 0]  # of each target, which are in order
+        last = source[age == 0]  # every target has one
+        once = updated(first[USERS], target, item, source, to, age)
+        twice = updated(second[USERS], once, items, source, to, age)
         expected = model.project(torch.cat([target, item[last], once, items[last], twice], dim=1))
         return F.cross_entropy(expected @ model.items.T, batch["target"].answer)
 
