@@ -14,7 +14,7 @@ from engine.training.config import LoopConfig
 class DgsrConfig:
     """The network and the sub-graphs (Zhang et al., 2021, section 4). Raises ConfigError for a value out of range."""
 
-    dim: int = 50
+    dim: int = 96
     """Width of an embedding and of every layer."""
     hops: int = 2
     """Layers, and hops of the sub-graph that each prediction rests on."""
@@ -63,7 +63,7 @@ class DgsrTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=20, learning_rate=2e-3, decay=0.9, patience=2, weight_decay=0.3, average=0.99)
+    return LoopConfig(epochs=14, learning_rate=2e-3, decay=0.9, patience=2, weight_decay=0.3, average=0.99)
 
 
 @dataclass(frozen=True, slots=True)
