@@ -63,7 +63,22 @@ TABLES = (
         )
         for protocol in ("sampled-ranking", "full-ranking")
     ),
-    Table("sasrec-games", "leave-last-out", "popularity,item-knn,user-knn,markov,session-knn", ("--seeds", "1")),
+    Table(
+        "sasrec-games",
+        "leave-last-out",
+        "popularity,item-knn,user-knn,markov,session-knn,sasrec,dgsr",
+        ("--seeds", "1"),
+    ),
+    *(
+        Table(data, "full-ranking", "popularity,item-knn,ease,als,bpr,sasrec,dgsr", ("--split", "time", "--seeds", "1"))
+        for data in ("ml-latest-small", "amazon-music-instruments-5core")
+    ),
+    Table(
+        "amazon-music-instruments-5core",
+        "leave-last-out",
+        "popularity,item-knn,ease,als,session-knn,sasrec,dgsr",
+        ("--seeds", "1"),
+    ),
     Table(
         "hetrec2011-lastfm-2k",
         "full-ranking",
