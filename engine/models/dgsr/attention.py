@@ -15,6 +15,8 @@ from engine.types import FloatArray, IndexArray, TimeArray
 def attention(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeArray) -> list[Weighed]:
     """The weights that the last layer gave a user's items, those that the layer before gave the users of each, and so on.
 
+    The newest item counts for more than its weight: its states also stand beside the user's own.
+
     Args:
         before: int64 `[B]` epoch ms: of the users' own edges all are read, of others what was before.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -189,26 +190,41 @@ def test_diffnet_tells_what_its_last_layer_attended_to() -> None:
         assert torch.allclose(whole[0], torch.from_numpy(items.weight[own]) @ table, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sasrec", "dgsr"])
-def test_what_is_attended_to_most_moves_more_than_what_is_attended_to_least(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    method, data = request.getfixturevalue(name)
-    assert isinstance(method, AttendsInTime)
-    more = 0
+def moved(method: AttendsInTime, whole: History, gone: int) -> float:
+    """How far the scores move without one of the items."""
+    less = method.score_next(whole.only(np.flatnonzero(whole.items != gone)))
+    return float(np.abs(less - method.score_next(whole)).mean())
+
+
+def rounds(data: UserItemData) -> Iterator[History]:
+    """Five items after each other, from each of the eight on."""
     for start in range(8):
         items = data.items.index_of([f"i{(start + step) % 8}" for step in range(5)])
-        times = np.arange(1000, 1005)
-        whole = History.of(items, times, 2000, data.items.order)
-        part = method.attention_next(whole)[0]
-        (most, *_, least), weight = part.largest(99)
+        yield History.of(items, np.arange(1000, 1005), 2000, data.items.order)
+
+
+def test_what_sasrec_attends_to_most_moves_more_than_what_it_attends_to_least(
+    sasrec: tuple[SasrecRanker, UserItemData],
+) -> None:
+    method, data = sasrec
+    more = 0
+    for whole in rounds(data):
+        (most, *_, least), weight = method.attention_next(whole)[0].largest(99)
         assert weight.sum() == pytest.approx(1, abs=1e-5)
-        moved = [
-            np.abs(method.score_next(whole.only(np.flatnonzero(whole.items != gone))) - method.score_next(whole)).mean()
-            for gone in (most, least)
-        ]
-        more += moved[0] > moved[1]
+        more += moved(method, whole, most) > moved(method, whole, least)
     assert more >= 6
+
+
+def test_the_newest_item_which_dgsr_also_reads_beside_what_it_attends_to_moves_most(
+    dgsr: tuple[DgsrRanker, UserItemData],
+) -> None:
+    method, data = dgsr
+    most = 0
+    for whole in rounds(data):
+        assert method.attention_next(whole)[0].weight.sum() == pytest.approx(1, abs=1e-5)
+        *before, newest = (moved(method, whole, item) for item in whole.items)
+        most += newest > max(before)
+    assert most >= 6
 
 
 def test_nothing_is_attended_to_after_the_time_asked_about(dgsr: tuple[DgsrRanker, UserItemData]) -> None:
