@@ -58,6 +58,7 @@ def task_of(data: UserItemData, **settings: Any) -> GraphrecTask:
 
 
 class GraphrecChecks(RatingChecks, TaskChecks, SavedChecks):
+    repeats = 0.1  # rarely two trainings differ in a last bit, which sixty epochs make some hundredths of a rating
     settings: ClassVar[dict[str, Any]] = {}
 
     def make(self) -> GraphrecPredictor:
