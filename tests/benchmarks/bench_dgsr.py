@@ -10,11 +10,9 @@ faster, sub-graphs of at least 5,000 targets/s.
 
 from __future__ import annotations
 
-import argparse
 import math
 import resource
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,7 +26,7 @@ from engine.models.dgsr.graph import placed_graph
 from engine.models.dgsr.model import ITEMS, USERS, Dgsr, Update
 from engine.models.dgsr.task import DgsrTask
 from engine.training.loop import train
-from tests.benchmarks.beside import beside
+from tests.benchmarks.beside import asked_for, beside
 from tests.benchmarks.drawn_users import drawn, stored
 
 OWN, OTHERS = ("item", "of", "target"), ("user", "of", "item")
@@ -124,12 +122,7 @@ def updated(update: Update, itself: Tensor, neighbours: Tensor, source: Tensor, 
 
 def main() -> None:
     """Print s a step of both and of their networks alone, targets/s of both samplers, and the memory of ours."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    given = asked_for(__doc__)
     data = drawn(31_013, 23_715, 225_000) if given.data is None else stored(given.data)
     settings = DgsrSettings.from_flat({"epochs": 1})
     graph = placed_graph(data, data.train, *(np.arange(count) for count in (data.num_users, data.num_items)))

@@ -10,9 +10,7 @@ ratings and follows, such as ciao converted; without it a graph of that size is 
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,7 @@ from engine.models.graphrec.model import Graphrec, Opinions, Pooling, Sizes, ben
 from engine.models.graphrec.neighbours import SocialGraph
 from engine.models.graphrec.task import Batch, GraphrecTask
 from engine.training.loop import train
-from tests.benchmarks.beside import beside
+from tests.benchmarks.beside import asked_for, beside
 from tests.benchmarks.drawn_users import drawn, stored
 
 RATED, FRIEND, RATER = ("rated", "by", "reader"), ("reader", "of", "asked"), ("rater", "of", "item")
@@ -165,12 +163,7 @@ def pooled(ours: Pooling, value: Tensor, own: Tensor, to: Tensor) -> Tensor:
 
 def main() -> None:
     """Print s a step of both, and of their networks alone on shared lists."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    given = asked_for(__doc__)
     data = drawn(7_375, 106_797, 280_000, 110_000) if given.data is None else stored(given.data)
     settings = GraphrecSettings.from_flat({"epochs": 1})
     graph = SocialGraph.of(data, data.train)

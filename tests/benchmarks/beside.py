@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+import torch
 
 ROUNDS = 3
+
+
+def asked_for(about: str | None) -> argparse.Namespace:
+    """The data set and the steps that the command line names; the threads that it names are set."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    return given
 
 
 @dataclass(frozen=True, slots=True)

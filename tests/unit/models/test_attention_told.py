@@ -16,8 +16,8 @@ from engine.models.attention.node import Attention
 from engine.models.attention.weighed import Attends, AttendsInTime, Weighed
 from engine.models.dgsr.ranker import DgsrRanker
 from engine.models.diffnet.scorer import DiffnetScorer
+from engine.models.dropout import Dropout
 from engine.models.graphrec.predictor import GraphrecPredictor
-from engine.models.sasrec.model import Dropout
 from engine.models.sasrec.ranker import SasrecRanker
 from engine.models.sequences import History
 from engine.models.user_item import UserItemData
