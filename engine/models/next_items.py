@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.graph.snapshot import NodeTable
 from engine.models.user_item import UserItemData, UserItemEdges
+from engine.training.checkpoint import Checkpoints
 from engine.types import CSR, FloatArray
 
 CUTOFF = 10
@@ -33,6 +34,17 @@ def next_items(data: UserItemData, lists: CSR, most: int) -> UserItemEdges | Non
     if len(chosen) > most:
         chosen = chosen[np.sort(np.random.default_rng([data.seed, 3]).choice(len(chosen), most, replace=False))]
     return valid.only(chosen) if len(chosen) else None
+
+
+def checkpoints_of(data: UserItemData, everything: bool, digest: str) -> Checkpoints | None:
+    """Where a training leaves its checkpoints; None without `data.workdir`.
+
+    Args:
+        everything: it learns from all that is known, and holds nothing back to validate on.
+    """
+    if data.workdir is None:
+        return None
+    return Checkpoints(data.workdir / ("checkpoints" if everything else "choosing"), digest)
 
 
 def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:

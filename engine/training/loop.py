@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -70,6 +70,7 @@ class Progress:
         loss_sum: of the batches of the epoch under way.
         seconds: spent training so far.
         done: nothing is left to train.
+        again: mean loss of each epoch of a second training, on what validation held back from the first.
     """
 
     step: int = 0
@@ -79,12 +80,19 @@ class Progress:
     loss_sum: float = 0.0
     seconds: float = 0.0
     done: bool = False
+    again: list[float] = field(default_factory=list)
+
+    def then(self, second: Progress) -> Progress:
+        """This run, which chose the epochs, and then one on all that there is."""
+        return replace(self, seconds=self.seconds + second.seconds, again=second.losses)
 
     def told(self) -> dict[str, Any]:
-        """What a report says of it: epochs run, the best of them, seconds, and the curves."""
+        """What a report says of it: epochs run, the best of them, seconds of all, and the curves."""
         found: dict[str, Any] = {"epochs": len(self.losses), "seconds": self.seconds, "losses": list(self.losses)}
         if self.validation:
             found |= {"best_epoch": self.best_epoch, "validation": list(self.validation)}
+        if self.again:
+            found["again"] = list(self.again)
         return found
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.attention.weighed import Weighed
@@ -17,19 +15,19 @@ from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph, with_takers
 from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
-from engine.models.next_items import next_items, next_scores, shares, table_rows
+from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, table_rows
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.trained import Files, TrainedMethod
-from engine.models.user_item import UserItemData
+from engine.models.user_item import UserItemData, UserItemEdges
 from engine.sampling.histories import TimedGraph
-from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import train
+from engine.training.checkpoint import run_digest
+from engine.training.loop import Progress, train
 from engine.types import FloatArray, IndexArray, TimeArray
 
 
 class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
-    """Trains a DGSR, and stops by the validation items where there are some.
+    """Trains a DGSR, and stops by the validation items where there are some; then trains another as long on those too.
 
     Each answer is computed from the graph at hand, so that an interaction is reflected in the next answer of its user, and of
     those whose sub-graph it enters, without training. Items that came after training are scored -inf; who has none of the
@@ -54,34 +52,35 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
         rows = [nodes.order.ranks(np.arange(len(nodes))).astype(np.int64) for nodes in (data.users, data.items)]
         graph = placed_graph(data, data.train, rows[0], rows[1])
-        own = graph.timed.items_of
-        if not (own.degrees() > 1).any():
+        if not (graph.timed.items_of.degrees() > 1).any():
             raise TrainingError("no user has two items, so nothing comes after anything", hint="Use popularity.")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.loop.seed)
-            model = Dgsr(settings.network, data.num_users, data.num_items)
-        held = next_items(data, own, settings.training.checked)
-        task = DgsrTask(model, graph, data.users.order, held, settings)
-        checkpoints = None
-        if data.workdir is not None:
-            targets = task.targets
-            arrays: list[NDArray[Any]] = [
-                data.users.key,
-                data.items.key,
-                task.user[targets],
-                own.indices[targets],
-                task.place[targets],
-            ]
-            if held is not None:
-                arrays += [held.user, held.item]
-            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
-        self.progress = train(task, settings.loop, checkpoints)
+        held = next_items(data, graph.timed.items_of, settings.training.checked)
+        model, self.progress = self._train(data, graph, held, settings)
+        if held is not None:
+            as_long = replace(settings.loop, epochs=self.progress.best_epoch)
+            graph = placed_graph(data, data.known(), rows[0], rows[1])
+            model, second = self._train(data, graph, None, replace(settings, loop=as_long))
+            self.progress = self.progress.then(second)
+        own = graph.timed.items_of
         seen, taught = np.zeros(data.num_items, np.bool_), np.zeros(data.num_users, np.bool_)
         seen[rows[1][own.indices]] = True
         taught[rows[0]] = own.degrees() > 0
         share = shares(data, rows[1], seen)
         self.trained = Trained(model, settings, ids_by_key(data.users), ids_by_key(data.items), taught, share)
         self._answer_about(data)
+
+    def _train(
+        self, data: UserItemData, graph: PlacedGraph, held: UserItemEdges | None, settings: DgsrSettings
+    ) -> tuple[Dgsr, Progress]:
+        """A model of the items in a graph, and how its training went."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.loop.seed)
+            model = Dgsr(settings.network, data.num_users, data.num_items)
+        task = DgsrTask(model, graph, data.users.order, held, settings)
+        targets, asked = task.targets, () if held is None else (held.user, held.item)
+        what = [task.user[targets], graph.timed.items_of.indices[targets], task.place[targets], *asked]
+        digest = run_digest([asdict(settings)], data.users.key, data.items.key, *what)
+        return model, train(task, settings.loop, checkpoints_of(data, held is None, digest))
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next, right after the last edge of all."""

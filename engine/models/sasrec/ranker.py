@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.attention.weighed import Weighed
-from engine.models.next_items import next_items, next_scores, shares, table_rows
+from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
@@ -19,13 +19,13 @@ from engine.models.sequences import History, as_sequence, newest, sequences
 from engine.models.taught import ids_by_key
 from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
-from engine.training.checkpoint import Checkpoints, run_digest
-from engine.training.loop import train
+from engine.training.checkpoint import run_digest
+from engine.training.loop import Progress, train
 from engine.types import CSR, FloatArray, IndexArray
 
 
 class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
-    """Trains a SASRec on each user's items but the last, and stops by the validation items where there are some.
+    """Trains a SASRec, and stops by the validation items where there are some; then trains another as long on those too.
 
     A user is answered from their newest items, so a new item of theirs, or a new user, takes no training. Items that came
     after training are scored -inf; who has none of the others is answered by how many have an item.
@@ -43,25 +43,34 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
             CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
         """
         settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
-        ids = ids_by_key(data.items)
         told = sequences(data, data.train)
-        lists = _by_key(data, told)
-        if not (lists.degrees() > 1).any():
+        if not (told.degrees() > 1).any():
             raise TrainingError("no user has two items, so nothing comes after anything", hint="Use popularity.")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.loop.seed)
-            model = Sasrec(settings.network, len(ids))
         held = held_out(data, told, settings.training.checked)
-        task = SasrecTask(model, lists, held, settings)
-        checkpoints = None
-        if data.workdir is not None:
-            arrays = [data.items.key, lists.indptr, lists.indices, *((held.users, held.item) if held else ())]
-            checkpoints = Checkpoints(data.workdir / "checkpoints", run_digest([asdict(settings)], *arrays))
-        self.progress = train(task, settings.loop, checkpoints)
+        lists = _by_key(data, told)
+        model, self.progress = self._train(data, lists, held, settings)
+        if held is not None:
+            as_long = replace(settings.loop, epochs=self.progress.best_epoch)
+            lists = _by_key(data, sequences(data, data.known()))
+            model, second = self._train(data, lists, None, replace(settings, loop=as_long))
+            self.progress = self.progress.then(second)
+        ids = ids_by_key(data.items)
         rows = data.items.order.ranks(np.arange(len(ids))).astype(np.int64)
         share = shares(data, rows, np.bincount(lists.indices, minlength=len(ids)) > 0)
         self.trained = Trained(model, settings, ids, share)
         self._answer_about(data)
+
+    def _train(
+        self, data: UserItemData, lists: CSR, held: HeldOut | None, settings: SasrecSettings
+    ) -> tuple[Sasrec, Progress]:
+        """A model of some sequences, and how its training went."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.loop.seed)
+            model = Sasrec(settings.network, data.num_items)
+        asked = () if held is None else (held.users, held.item)
+        digest = run_digest([asdict(settings)], data.items.key, lists.indptr, lists.indices, *asked)
+        task = SasrecTask(model, lists, held, settings)
+        return model, train(task, settings.loop, checkpoints_of(data, held is None, digest))
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, the logit of each item to be next."""

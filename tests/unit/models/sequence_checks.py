@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,3 +143,39 @@ class NextItemChecks(SequenceChecks):
         method = self.make()
         method.fit(replace(data, train=data.train.only(~held), valid=data.train.only(held)))
         assert by_number(data, method.score(rows(data, 3)))[0].argmax() == 7
+
+
+class StopsByValidation:
+    """For a method that validation items stop; `with_settings` makes one that needs at most 30 epochs."""
+
+    def with_settings(self, **changes: Any) -> Any:
+        raise NotImplementedError
+
+    def held(self) -> UserItemData:
+        """The last item of each walk held out."""
+        data = ring(24)
+        assert data.train.time is not None
+        last = data.train.time % 10 == 4
+        return replace(data, train=data.train.only(~last), valid=data.train.only(last))
+
+    def test_validation_chooses_the_epochs_and_then_all_is_learned_from_as_long(self) -> None:
+        data, chosen = self.held(), self.with_settings()
+        chosen.fit(data)
+        told = chosen.report()["training"]
+        assert max(told["validation"]) > 0.5
+        assert len(told["again"]) == told["best_epoch"]
+        everything = self.with_settings(epochs=told["best_epoch"])
+        everything.fit(replace(data, train=data.known(), valid=data.valid.only(np.zeros(0, np.int64))))
+        everybody = np.arange(data.num_users, dtype=np.int32)
+        assert (everything.score(everybody) == chosen.score(everybody)).all()
+
+    def test_an_interrupted_training_goes_on_where_it_was(self, tmp_path: Path) -> None:
+        data, whole, stopped = self.held(), self.with_settings(epochs=10), self.with_settings(epochs=10)
+        whole.fit(data)
+        everybody = np.arange(data.num_users, dtype=np.int32)
+        for part in ("choosing", "checkpoints"):
+            stopped.fit(replace(data, workdir=tmp_path))
+            shutil.rmtree(tmp_path / part)  # as if it had been stopped before this part was done
+            again = self.with_settings(epochs=10)
+            again.fit(replace(data, workdir=tmp_path))
+            assert (again.score(everybody) == whole.score(everybody)).all()

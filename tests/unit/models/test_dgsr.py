@@ -22,7 +22,7 @@ from engine.models.dgsr.task import DgsrTask
 from engine.models.sequences import History, ScoresAt, asked_at
 from engine.models.user_item import UserItemData, UserItemEdges
 from tests.unit.models.model_checks import TaskChecks
-from tests.unit.models.sequence_checks import NextItemChecks, by_number, dated, ring, rows
+from tests.unit.models.sequence_checks import NextItemChecks, StopsByValidation, by_number, dated, ring, rows
 
 QUICK = {"dim": 16, "length": 6, "users": 3, "dropout": 0.1, "batch_size": 64, "epochs": 30, "learning_rate": 0.02}
 
@@ -34,11 +34,14 @@ def task_of(data: UserItemData, **settings: Any) -> DgsrTask:
     return DgsrTask(Dgsr(made.network, data.num_users, data.num_items), graph, data.users.order, None, made)
 
 
-class TestDgsr(NextItemChecks, TaskChecks):
+class TestDgsr(NextItemChecks, StopsByValidation, TaskChecks):
     exact = 1e-4
 
     def make(self) -> DgsrRanker:
         return DgsrRanker.from_settings(QUICK)
+
+    def with_settings(self, **changes: Any) -> DgsrRanker:
+        return DgsrRanker.from_settings({**QUICK, **changes})
 
     def task(self, data: UserItemData) -> DgsrTask:
         del data
@@ -178,20 +181,6 @@ def test_a_node_becomes_what_the_equations_say_list_by_list() -> None:
         expected = torch.tanh(update.joined(torch.cat([long, short, itself[node]])))
         torch.testing.assert_close(found[node], expected)
     assert shares == {name: pytest.approx(values, abs=1e-6) for name, values in expected_shares.items()}
-
-
-def test_validation_stops_training_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    data = ring(24)
-    assert data.train.time is not None
-    last = data.train.time % 10 == 4
-    data = replace(data, train=data.train.only(~last), valid=data.train.only(last))
-    whole, again = (DgsrRanker.from_settings({**QUICK, "epochs": 10}) for _ in range(2))
-    whole.fit(data)
-    assert max(whole.report()["training"]["validation"]) > 0.5
-    again.fit(replace(data, workdir=tmp_path))
-    again.fit(replace(data, workdir=tmp_path))  # from the last checkpoint
-    everybody = np.arange(data.num_users, dtype=np.int32)
-    assert (again.score(everybody) == whole.score(everybody)).all()
 
 
 def test_nothing_to_learn_from_is_told() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,19 @@ from engine.models.sasrec.task import SasrecTask
 from engine.models.sequences import sequences
 from engine.models.user_item import UserItemData
 from tests.unit.models.model_checks import TaskChecks
-from tests.unit.models.sequence_checks import NextItemChecks, by_number, dated, ring, rows
+from tests.unit.models.sequence_checks import NextItemChecks, StopsByValidation, by_number, dated, ring, rows
 
 QUICK = {"dim": 16, "blocks": 1, "length": 6, "dropout": 0.1, "batch_size": 16, "epochs": 50, "learning_rate": 0.02}
 
 
-class TestSasrec(NextItemChecks, TaskChecks):
+class TestSasrec(NextItemChecks, StopsByValidation, TaskChecks):
     exact = 1e-4
 
     def make(self) -> SasrecRanker:
         return SasrecRanker.from_settings(QUICK)
+
+    def with_settings(self, **changes: Any) -> SasrecRanker:
+        return SasrecRanker.from_settings({**QUICK, **changes})
 
     def task(self, data: UserItemData) -> SasrecTask:
         del data
@@ -64,23 +66,6 @@ def test_what_comes_later_changes_nothing_before_it() -> None:
         found, changed = model(one), model(other)
     assert torch.allclose(found[:, :3], changed[:, :3], atol=1e-6)
     assert not torch.allclose(found[:, 3:], changed[:, 3:], atol=1e-3)
-
-
-def test_validation_stops_training_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    data = ring(24)
-    assert data.train.time is not None
-    last = data.train.time % 10 == 4
-    data = replace(data, train=data.train.only(~last), valid=data.train.only(last))
-    whole, resumed = SasrecRanker.from_settings(QUICK), SasrecRanker.from_settings(QUICK)
-    whole.fit(data)
-    assert max(whole.report()["training"]["validation"]) > 0.9
-    resumed.fit(replace(data, workdir=tmp_path))
-    for path in sorted((tmp_path / "checkpoints").iterdir())[-1:]:
-        assert path.exists()
-    again = SasrecRanker.from_settings(QUICK)
-    again.fit(replace(data, workdir=tmp_path))
-    everybody = np.arange(data.num_users, dtype=np.int32)
-    assert (again.score(everybody) == whole.score(everybody)).all()
 
 
 def test_nothing_to_learn_from_is_told() -> None:
