@@ -18,11 +18,15 @@ class LightGcnConfig:
     """Numbers an embedding."""
     layers: int = 3
     """Steps along the graph; the final embedding is the mean over them and the start."""
+    popularity: float = 0.05
+    """An item's score is multiplied by its number of users to this power; in the paper 0."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"lightgcn: {name} must be at least 1, not {getattr(self, name)}")
+        if self.popularity < 0:
+            raise ConfigError(f"lightgcn: popularity must not be negative, not {self.popularity}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,14 @@ _NAME: Mapping[Side, str] = {"users": "user", "items": "item"}
 
 class Receiver:
     """A `RowEmbedder`: each row receives once from those of training that it is joined to, which keep the degree that they had
-    in training. Vectors have length 1; zeros for a cold row."""
+    in training. Users' vectors have length 1, an item's its number of users to the power `popularity`; zeros for a cold row."""
 
     layers, reads_fields = 1, False
     reads: Mapping[Side, tuple[Side, ...]] = {"users": ("items",), "items": ("users",)}
 
     def __init__(self, learned: Learned, joined: Joined) -> None:
         self._arrays = learned.arrays
+        self._popularity = float(learned.settings["network"]["popularity"])
         self._joined = joined
         self._places = {side: Places.of(learned.ids[side], joined.nodes[side]) for side in SIDES}
         self._sent: Mapping[Side, FloatArray] = {
@@ -46,4 +47,6 @@ class Receiver:
         vectors = self._places[side].take(self._arrays[f"{_NAME[side]}_own"], rows)
         vectors += (heard @ self._sent[other]) / np.sqrt(count).astype(np.float32)[:, None]
         vectors /= np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-12)
+        if side == "items":
+            vectors *= (count**self._popularity)[:, None]
         return np.asarray(vectors, dtype=np.float32)

@@ -27,8 +27,8 @@ Standing = Literal["trained", "folded in", "cold"]
 
 
 class LightGcnScorer(VectorMethod):
-    """Trains a LightGCN and scores by the cosine of final embeddings, which have length 1. Epochs are a setting, so that all known edges are
-    learned from."""
+    """Trains a LightGCN and scores by the cosine of final embeddings, times a small power of how many users an item has. Epochs are a setting,
+    so that all known edges are learned from."""
 
     name = "lightgcn"
 
@@ -57,7 +57,7 @@ class LightGcnScorer(VectorMethod):
         edges = learned_edges(data, users, items)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
-            model = LightGcn(settings.network, edges)
+            model = LightGcn(settings.network, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
             run = run_digest([asdict(settings), users, items], edges.indptr, edges.indices)

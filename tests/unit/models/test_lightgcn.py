@@ -75,7 +75,20 @@ def test_what_is_known_of_training_is_the_models_final_embedding():
         network.items.copy_(torch.from_numpy(learned.arrays["item_own"] * 3))
         users, items = (torch.nn.functional.normalize(part).numpy() for part in network())
     assert model.user_vectors[data.users.index_of(learned.ids["users"])] == pytest.approx(users, abs=1e-5)
-    assert model.item_vectors[data.items.index_of(learned.ids["items"])] == pytest.approx(items, abs=1e-5)
+    length = np.bincount(edges.indices, minlength=edges.shape[1]) ** 0.05
+    assert model.item_vectors[data.items.index_of(learned.ids["items"])] == pytest.approx(
+        items * length[:, None], abs=1e-5
+    )
+
+
+def test_training_starts_from_the_singular_vectors_of_the_graph():
+    dense = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0], [0, 1, 0]], np.float32)
+    model = LightGcn(LightGcnConfig(dim=5), csr_array(dense))
+    users, items = (table.detach().numpy()[:, :3] for table in (model.users, model.items))
+    assert [np.square(table).sum(axis=1).mean() for table in (users, items)] == pytest.approx([1, 1])
+    graph = dense / np.sqrt(dense.sum(axis=1, keepdims=True) * dense.sum(axis=0))
+    found = users @ items.T
+    assert found * (graph.sum() / found.sum()) == pytest.approx(graph, abs=1e-5)
 
 
 def test_a_later_user_and_a_later_item_are_answered_from_their_first_edges_and_it_says_so():
