@@ -18,6 +18,7 @@ from engine.models.lightgcn.task import LightGcnTask
 from engine.models.row_embedder import SIDES, Joined, Side
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
+from engine.models.user_steps import start_from_spectrum
 from engine.models.vectors import VectorMethod
 from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
@@ -57,7 +58,8 @@ class LightGcnScorer(VectorMethod):
         edges = learned_edges(data, users, items)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
-            model = LightGcn(settings.network, edges, settings.loop.seed)
+            model = LightGcn(settings.network, edges)
+        start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
             run = run_digest([asdict(settings), users, items], edges.indptr, edges.indices)

@@ -1,4 +1,4 @@
-"""The largest singular values of a sparse matrix, whatever its shape. Knows matrices only."""
+"""The largest singular values of a sparse matrix, whatever its shape, and what a graph model starts from. Knows matrices only."""
 
 from __future__ import annotations
 
@@ -37,3 +37,25 @@ def right_singular(matrix: csr_array, count: int, seed: int) -> tuple[FloatArray
             matrix, count, n_oversamples=OVERSAMPLES, n_iter=ITERATIONS, random_state=seed
         )
     return np.asarray(values, dtype=np.float32), np.ascontiguousarray(right, dtype=np.float32)
+
+
+def spectral_start(edges: csr_array, dim: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """The singular vectors of D_U^-1/2 R D_I^-1/2, each times the root of its value, for a table of embeddings to start from.
+
+    Args:
+        edges: `[users, items]`, entries 1; each user and each item has at least one.
+
+    Returns:
+        float32 `[users, k]` and `[items, k]`, k <= dim the rank; rows have length 1 in the quadratic mean.
+    """
+    count = np.diff(edges.indptr)
+    share = 1 / np.sqrt(np.repeat(count, count) * np.bincount(edges.indices, minlength=edges.shape[1])[edges.indices])
+    graph = csr_array((share.astype(np.float32), edges.indices, edges.indptr), shape=edges.shape)
+    values, right = right_singular(graph, dim, seed)
+    root = np.sqrt(values)
+    users, items = graph @ right.T / root, right.T * root
+    return _of_length_one(users), _of_length_one(items)
+
+
+def _of_length_one(table: FloatArray) -> FloatArray:
+    return np.asarray(table / np.sqrt(np.square(table).sum(axis=1).mean()), dtype=np.float32)
