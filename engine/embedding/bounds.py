@@ -47,11 +47,11 @@ class Certificate:
     """How far embeddings may be from exact ones, in Euclidean distance of unit vectors.
 
     Attributes:
-        largest: the largest account.
+        largest: the largest account; None where nothing is known of how far they are off.
         skipped: how many nodes have an account that is not 0.
     """
 
-    largest: float = 0.0
+    largest: float | None = 0.0
     skipped: int = 0
 
     @staticmethod
@@ -61,7 +61,7 @@ class Certificate:
         skipped = int(np.count_nonzero(account))
         return Certificate(float(account.max()), skipped) if skipped else Certificate()
 
-    def to_json(self) -> dict[str, float] | None:
+    def to_json(self) -> dict[str, float | None] | None:
         """As a generation has it; None where all is exact."""
         return {"largest_error": self.largest, "skipped": self.skipped} if self.skipped else None
 

@@ -15,14 +15,16 @@ import numpy as np
 
 from engine.errors import CorruptFileError, DiskFullError, InputError
 from engine.files import Checked, atomic_folder, open_folder
-from engine.index.exact import top_of
+from engine.index.exact import ExactIndex
 from engine.index.locks import ReadWriteLock
-from engine.index.protocol import Hits, LabelArray, check_k, check_labels, check_vectors, empty_hits
+from engine.index.protocol import Hits, LabelArray, check_k, check_labels, check_vectors
 from engine.progress import progress
 from engine.types import FloatArray
 
 FORMAT = 1
 FILE = "index.bin"
+SMALL = 4096
+"""So many vectors are kept beside the graph, where a search is as broad as the index."""
 _BUILD_BLOCK = 10_000
 
 
@@ -46,17 +48,23 @@ class HnswConfig:
 
 
 class HnswIndex:
-    """An HNSW graph of unit vectors under int64 labels."""
+    """An HNSW graph of vectors under int64 labels, by inner product: by cosine where all have length 1.
+
+    Vectors of varied lengths make as good a graph as long as what is asked for are inner products (Morozov and Babenko,
+    "Non-metric similarity graphs for maximum inner product search", NeurIPS'18, section 3). hnswlib adds 1 to all of them in
+    float32, so the longest vector should not be much shorter than .01.
+    """
 
     def __init__(self, graph: Any, config: HnswConfig, removed: set[int]) -> None:
         self._graph = graph
         self._config = config
         self._removed = removed
+        self._small: ExactIndex | None = None
         self._lock = ReadWriteLock()
 
     @classmethod
     def build(cls, vectors: FloatArray, labels: LabelArray, config: HnswConfig = HnswConfig()) -> Self:
-        """An index of float32 `[N, dim]`, of unit length, under int64 `[N]`.
+        """An index of float32 `[N, dim]` under int64 `[N]`.
 
         Raises:
             InputError: see `VectorIndex.add`.
@@ -89,35 +97,31 @@ class HnswIndex:
         return int(self._graph.element_count) - len(self._removed)
 
     def query(self, vectors: FloatArray, k: int, ef: int | None = None) -> Hits:
-        """See `VectorIndex.query`. An `ef` below the index's own has no effect."""
+        """See `VectorIndex.query`. An `ef` below the index's own has no effect; a search as broad as the index is exact."""
         queries = check_vectors(vectors, self.dim)
         wanted = check_k(k)
         with self._lock.reading:
-            live = len(self)
-            found = min(wanted, live)
+            own = self._config.ef
             # hnswlib has one ef for all threads, but a search for n is as broad as n: ask for more and cut.
-            breadth = found if ef is None or ef <= self._config.ef else min(max(found, ef), live)
+            breadth = wanted if ef is None or ef <= own else max(wanted, ef)
+            if max(breadth, own) >= len(self):
+                return self._exact().query(queries, wanted)
             try:
                 labels, distances = self._graph.knn_query(queries, k=breadth)
             except RuntimeError:
-                # It ends in an error, not in fewer, when it finds less than it was asked for; and nothing has k = 0.
-                return self._scan(queries, wanted)
-        if breadth == wanted:
-            return Hits(labels.view(np.int64), 1.0 - distances)
-        hits = Hits(labels[:, :found].view(np.int64), 1.0 - distances[:, :found])
-        if found == wanted:
-            return hits
-        padded = empty_hits(len(queries), wanted)
-        padded.labels[:, :found] = hits.labels
-        padded.scores[:, :found] = hits.scores
-        return padded
+                # It ends in an error, not in fewer, when it finds less than it was asked for.
+                return self._exact().query(queries, wanted)
+        return Hits(labels[:, :wanted].view(np.int64), 1.0 - distances[:, :wanted])
 
-    def _scan(self, queries: FloatArray, k: int) -> Hits:
-        hits = empty_hits(len(queries), k)
+    def _exact(self) -> ExactIndex:
+        """All that can be found, to be searched exactly. A few vectors are kept: the graph takes long to hand them out."""
+        if self._small is not None:
+            return self._small
         live = self._live()
-        if len(live):
-            top_of(queries @ self._graph.get_items(live).T, live, hits)
-        return hits
+        exact = ExactIndex(self._vectors_of(live), live)
+        if len(live) <= SMALL:
+            self._small = exact
+        return exact
 
     def labels(self) -> LabelArray:
         """The labels that can be found, increasing."""
@@ -130,13 +134,16 @@ class HnswIndex:
         Raises:
             InputError: a label that is not in the index.
         """
-        if not len(labels):
-            return np.empty((0, self.dim), np.float32)
         with self._lock.reading:
             try:
-                return np.asarray(self._graph.get_items(labels), dtype=np.float32)
+                return self._vectors_of(labels)
             except RuntimeError as error:
                 raise InputError(f"one of {len(labels):,} labels is not in the index") from error
+
+    def _vectors_of(self, labels: LabelArray) -> FloatArray:
+        if not len(labels):
+            return np.empty((0, self.dim), np.float32)
+        return np.asarray(self._graph.get_items(labels), dtype=np.float32)
 
     def _live(self) -> LabelArray:
         known = np.sort(np.asarray(self._graph.get_ids_list(), dtype=np.int64))
@@ -152,6 +159,7 @@ class HnswIndex:
                 self._graph.resize_index(max(needed, int(self._graph.max_elements * 1.5)))
             self._graph.add_items(checked, fresh, num_threads=self._config.threads)
             self._removed.difference_update(fresh.tolist())
+            self._small = None
 
     def remove(self, labels: LabelArray) -> None:
         """See `VectorIndex.remove`. The vector stays as a bridge of the graph; answers skip it."""
@@ -165,6 +173,7 @@ class HnswIndex:
             for label in gone:
                 self._graph.mark_deleted(label)
             self._removed.update(gone)
+            self._small = None
 
     def set_ef(self, ef: int) -> None:
         """Change the breadth of a query; it is saved with the index."""

@@ -29,7 +29,10 @@ FORMAT = 1
 HNSW = "hnsw"
 FACTS, HIDDEN, SEGMENT = "layered.json", "hidden.npy", "segment.npy"
 LEAST_COSINE = 0.9
-"""A vector that is less like the one in the graph goes to the segment."""
+"""A unit vector that is less like the one in the graph goes to the segment, and one of any length that is as far off for the
+length that it has in the graph."""
+_MOVED = 2 * (1 - LEAST_COSINE)
+"""The squared distance of unit vectors of that cosine."""
 _SPARE = 4
 _BLOCK_QUERIES = 256
 _BLOCK_ROWS = 65_536
@@ -149,8 +152,8 @@ class LayeredIndex:
         asked = asked[held[asked] & live[asked]]
         for start in range(0, len(asked), _BLOCK_ROWS):
             rows = asked[start : start + _BLOCK_ROWS]
-            cosines = np.einsum("nd,nd->n", vectors[rows], self.hnsw.vectors_of(rows))
-            drifted[rows] = ~(cosines >= LEAST_COSINE)
+            known = self.hnsw.vectors_of(rows)
+            drifted[rows] = ~(_squared(vectors[rows] - known) <= _MOVED * _squared(known))
         layers = Layers(np.flatnonzero(held & (~live | drifted)), np.flatnonzero(live & (~held | drifted)))
         following = LayeredIndex(self.hnsw, vectors, layers, self.breadth, self.moved or bool(len(asked)))
         following.__dict__["_held"] = self._held
@@ -219,6 +222,12 @@ class LayeredIndex:
 def hnsw_file(folder: Path) -> Path:
     """The graph's file of a saved index: who has opened the same file before can share the graph."""
     return folder / HNSW / FILE
+
+
+def _squared(vectors: FloatArray) -> FloatArray:
+    """Squared lengths, `[n]`."""
+    squared: FloatArray = np.einsum("nd,nd->n", vectors, vectors)
+    return squared
 
 
 def _mask(labels: LabelArray, rows: int) -> Mask:

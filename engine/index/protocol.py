@@ -1,7 +1,7 @@
 """What every vector index promises, whatever it is made of. Knows no library and no file format.
 
 A *label* is an int64 that the caller chose (the engine uses item row numbers); ids are the caller's own affair. A *score* is
-the inner product of two vectors, which is the cosine for the unit vectors the engine stores: higher is better.
+the inner product of two vectors, which is the cosine where they have length 1: higher is better.
 """
 
 from __future__ import annotations

@@ -17,15 +17,26 @@ from engine.types import FloatArray
 log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-6
+"""What is rounding in scores of at most 1."""
 _BLOCK_ROWS = 65_536
 
 
 def ann_recall(index: SearchIndex, exact: SearchIndex, queries: FloatArray, k: int) -> float:
     """The share of the exact `k` best that `index` finds, over all `queries` `[B, dim]`; 1.0 where there is nothing to find.
 
-    A vector that scores as well as the exact k-th best counts as found, so that equal vectors do no harm.
+    A vector that scores as well as the exact k-th best counts as found, so that equal vectors do no harm. What that means is
+    settled for cosines; where vectors are of other lengths, ask by `asked_of`.
     """
     return _recall(index.query(queries, k), exact.query(queries, k))
+
+
+def asked_of(queries: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Those of some queries `[B, d]` that are not zero, each as long as lets no score with `vectors` `[N, d]` be above 1. Their
+    best vectors are the same."""
+    lengths, longest = np.linalg.norm(queries, axis=1), float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
+    known = lengths > 0
+    asked: FloatArray = queries[known] / (lengths[known, None] * np.float32(longest or 1.0))
+    return asked
 
 
 def _recall(found: Hits, best: Hits) -> float:

@@ -18,7 +18,7 @@ from engine.files import atomic_folder, link_folder, read_manifest
 from engine.graph.snapshot import Snapshot
 from engine.index.hnsw import HnswConfig
 from engine.index.layered import LayeredIndex
-from engine.refresh.gate import GateConfig, check_floor, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, check_finite, check_floor, check_unit, checked_index
 from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.types import FloatArray
@@ -90,7 +90,8 @@ def make_generation(
         serving = registry.generations.serving()
         if serving is not None:
             check_floor(parts.metrics, serving.metrics, gate.metric_drop)
-        check_vectors(parts.vectors, snapshot.items.alive)
+        check_finite(parts.vectors, snapshot.items.alive)
+        check_unit(parts.vectors, snapshot.items.alive)
         metrics = _write(generation, parts, index, gate)
         files = read_manifest(generation.path, what="generation")["files"]
         return registry.generations.ready(generation.id, metrics=metrics, files=files)

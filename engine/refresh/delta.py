@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.arrays import open_array, patch_from
 from engine.errors import InputError, NotReadyError, TrainingError
@@ -20,8 +21,9 @@ from engine.files import atomic_folder, link_folder, read_manifest
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.index.hnsw import HnswConfig
 from engine.index.layered import HNSW, LayeredIndex
+from engine.index.recall import asked_of
 from engine.refresh.build import facts_of, failing
-from engine.refresh.gate import GateConfig, advanced_index, asking, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, advanced_index, check_finite, check_unit, checked_index
 from engine.refresh.state import Patch
 from engine.registry import Generation, Registry
 from engine.registry.leases import Lease
@@ -107,7 +109,9 @@ def write_delta(
     assert snapshot.path is not None
     check_lineage(parent.items, snapshot.items)
     if parent.has_vectors:
-        check_vectors(delta.vectors, snapshot.items.alive, delta.rows)
+        check_finite(delta.vectors, snapshot.items.alive, delta.rows)
+        if delta.users is None:
+            check_unit(delta.vectors, snapshot.items.alive, delta.rows)
     if delta.users is not None and not np.isfinite(delta.users.patch.values).all():
         raise TrainingError("the gate: the vector of a user is not finite")
     before = registry.generations.get(parent.origin.generation)
@@ -167,16 +171,18 @@ def _write(generation: Generation, parent: View, delta: Delta, config: HnswConfi
 def _write_vectors(folder: Path, parent: View, delta: Delta, config: HnswConfig, gate: GateConfig) -> dict[str, Any]:
     items = delta.snapshot.items
     rows = _patch_vectors(folder, parent, delta)
-    vectors, queries = open_array(folder, layout.VECTORS), None
+    vectors, known, queries = open_array(folder, layout.VECTORS), items.alive, None
     if delta.users is not None:
         changed = delta.users.patch
         patch_from(parent.folder, layout.USER_VECTORS, folder, delta.users.count, changed.rows, changed.values)
-        queries = asking(open_array(folder, layout.USER_VECTORS))
+        known = np.asarray(vectors.any(axis=1))
+        queries = asked_of(open_array(folder, layout.USER_VECTORS), vectors)
     made = [
-        _made_index(parent, delta, number, vectors, rows, config, gate, queries) for number in range(len(items.corpora))
+        _made_index(parent, delta, number, vectors, known, rows, config, gate, queries)
+        for number in range(len(items.corpora))
     ]
-    if (found := sum(len(one.index) for one in made)) != items.num_alive:
-        raise TrainingError(f"the gate: {items.num_alive:,} items but {found:,} in the indexes")
+    if (found := sum(len(one.index) for one in made)) != (wanted := int(known.sum())):
+        raise TrainingError(f"the gate: {wanted:,} items but {found:,} in the indexes")
     for number, one in enumerate(made):
         one.index.save(layout.index_folder(folder, number), one.graph)
     return {
@@ -201,13 +207,14 @@ def _made_index(
     delta: Delta,
     number: int,
     vectors: FloatArray,
+    known: NDArray[np.bool_],
     rows: IndexArray,
     config: HnswConfig,
     gate: GateConfig,
     queries: FloatArray | None,
 ) -> _Made:
     items = delta.snapshot.items
-    corpus, live = items.corpora[number], items.corpus == number
+    corpus, live = items.corpora[number], (items.corpus == number) & known
     before = delta.rebuilt.get(number, parent.indexes.get(number))
     if before is None:
         own = np.flatnonzero(live)

@@ -74,15 +74,15 @@ def check_floor(metrics: Mapping[str, Any], serving: Mapping[str, Any], drop: fl
             )
 
 
-def check_vectors(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[Any] | None = None) -> None:
-    """Refuse vectors that cannot be served.
+def check_finite(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[Any] | None = None) -> None:
+    """Refuse vectors that cannot be served, whatever a score is.
 
     Args:
         alive: bool, one an item row; a dead row may have any vector.
         rows: the item rows that the vectors are of; all of them when None.
 
     Raises:
-        TrainingError: not one vector a row, a value that is not finite, or a length other than 1.
+        TrainingError: not one vector a row, or a value that is not finite.
     """
     count = len(alive) if rows is None else len(rows)
     if vectors.ndim != 2 or len(vectors) != count:
@@ -96,6 +96,17 @@ def check_vectors(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[A
                 f"the gate: the vector of item row {int(of[bad[0]])} is not finite",
                 hint="Training diverged: lower the learning rate and build again.",
             )
+
+
+def check_unit(vectors: FloatArray, alive: NDArray[np.bool_], rows: NDArray[Any] | None = None) -> None:
+    """Refuse vectors whose inner products are not cosines. See `check_finite`, which comes first.
+
+    Raises:
+        TrainingError: a length other than 1.
+    """
+    for start in range(0, len(vectors), _BLOCK):
+        part = vectors[start : start + _BLOCK]
+        of = np.arange(start, start + len(part)) if rows is None else rows[start : start + _BLOCK]
         lengths = np.linalg.norm(part, axis=1)
         off = np.flatnonzero((np.abs(lengths - 1) > _NORM_TOLERANCE) & alive[of])
         if len(off):
@@ -182,11 +193,6 @@ def advanced_index(
     log.warning("corpus %r: building its index anew: %s", corpus, why or f"ann_recall fell to {reached:.3f}")
     built, reached = checked_index(vectors[rows], rows, index.hnsw.config, gate, corpus=corpus, queries=queries)
     return LayeredIndex.of(built, vectors), reached
-
-
-def asking(users: FloatArray) -> FloatArray:
-    """The vectors of the users who have one: what the index of a model about users is asked with."""
-    return users[users.any(axis=1)]
 
 
 def _evenly(rows: NDArray[Any], count: int) -> LabelArray:

@@ -181,7 +181,8 @@ class Work:
         if len(changes):
             return False
         certificate = self.registry.generations.get(self.view.origin.generation).certificate or {}
-        return float(certificate.get("largest_error", 0.0)) <= self.limits.epsilon
+        largest = certificate.get("largest_error", 0.0)
+        return largest is not None and float(largest) <= self.limits.epsilon
 
     def _begun(self, changes: Changes) -> Refreshed:
         found = sizes(changes)

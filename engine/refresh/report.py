@@ -64,6 +64,8 @@ def str_of(certificate: Certificate) -> str:
     """A certificate in words."""
     if not certificate.skipped:
         return "exact"
+    if certificate.largest is None:
+        return f"{certificate.skipped:,} embeddings may be off, nobody knows how far"
     return f"{certificate.skipped:,} embeddings may be off, by {certificate.largest:.3g} at most"
 
 

@@ -17,19 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.embedding.bounds import APART, Certificate
+from engine.embedding.bounds import Certificate
 from engine.embedding.kept import Limits
 from engine.models.row_embedder import SIDES, Joined, Outputs, RowEmbedder, Rows, Side
 from engine.refresh.row_plan import RowPlan, choose, reach
 from engine.refresh.row_state import RowState
 from engine.refresh.state import Patch, taken
-from engine.serving.stretched import longest_of, stretched_items, stretched_users
 from engine.types import ChangedLists, FloatArray, IndexArray
 
 BLOCK = 4096
 """Rows that are embedded at a time."""
-_ROUNDING = 1 + 1e-5
-"""So much longer than M may an item's vector seem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class RowsFollowed:
 
     Attributes:
         hidden: of each layer but the last, which rows differ; new ones are among them.
-        vectors: of the stretched vectors, likewise.
+        vectors: of the vectors, likewise.
         left: rows that were put off.
         reached: how many vectors the change can alter, with those put off before.
         embedded: how many were computed again.
@@ -86,11 +83,7 @@ class RowsFollowed:
     @property
     def certificate(self) -> Certificate:
         """How far vectors may be from exact: nothing is known of those that were put off."""
-        return Certificate(float(APART), self.put_off) if self.put_off else Certificate()
-
-
-class Outgrown(Exception):
-    """An item's vector is longer now than M: all have to be stretched anew."""
+        return Certificate(None, self.put_off) if self.put_off else Certificate()
 
 
 def follow(embedder: RowEmbedder, joined: Joined, state: RowState, change: RowChange, limits: Limits) -> RowsFollowed:
@@ -100,7 +93,6 @@ def follow(embedder: RowEmbedder, joined: Joined, state: RowState, change: RowCh
         state: true for the graph before the change.
 
     Raises:
-        Outgrown: see there.
         CorruptFileError: a file of the state is missing or does not fit.
     """
     started = time.monotonic()
@@ -123,7 +115,7 @@ def follow(embedder: RowEmbedder, joined: Joined, state: RowState, change: RowCh
         {side: np.setdiff1d(asked[side], must[side]) for side in SIDES},
         {side: _urgency(embedder, joined, change, side, moved, state.left[side]) for side in SIDES},
     )
-    last = {side: _last(embedder, joined, side, before, state.longest) for side in SIDES}
+    last = {side: _last(embedder, joined, side, before) for side in SIDES}
     differ = [{side: _replace(stored[side], must[side], last[side]) for side in SIDES}]
     at, stop = 0, len(queue) if limits.max_nodes is None else min(limits.max_nodes, len(queue))
     while at < stop and (limits.budget_s is None or time.monotonic() - started < limits.budget_s):
@@ -193,34 +185,27 @@ def _layer(embedder: RowEmbedder, layer: int, side: Side, before: Outputs) -> Ca
     return lambda rows: embedder.embed(layer, side, rows, before)
 
 
-def _last(
-    embedder: RowEmbedder, joined: Joined, side: Side, before: Outputs, longest: float
-) -> Callable[[IndexArray], FloatArray]:
+def _last(embedder: RowEmbedder, joined: Joined, side: Side, before: Outputs) -> Callable[[IndexArray], FloatArray]:
     """The vectors of some rows as they are served."""
     compute = _layer(embedder, embedder.layers - 1, side, before)
-
-    def served(rows: IndexArray) -> FloatArray:
-        vectors = compute(rows)
-        if side == "items" and vectors.any() and longest_of(vectors) > longest * _ROUNDING:
-            raise Outgrown
-        return as_served(side, vectors, joined.nodes[side].alive[rows], longest)
-
-    return served
+    return lambda rows: as_served(compute(rows), joined.nodes[side].alive[rows])
 
 
-def as_served(side: Side, vectors: FloatArray, alive: NDArray[np.bool_], longest: float) -> FloatArray:
-    """Vectors as a generation keeps them (`serving.stretched`); zeros for dead items."""
-    if side == "users":
-        return stretched_users(vectors)
-    found = stretched_items(vectors, longest)
-    found[~alive] = 0
-    return found
+def as_served(vectors: FloatArray, alive: NDArray[np.bool_]) -> FloatArray:
+    """Vectors as a generation keeps them: zeros for who is dead."""
+    return np.where(alive[:, None], vectors, np.float32(0))
 
 
-def difference(found: FloatArray, kept: FloatArray) -> NDArray[np.float64]:
-    """How far vectors as they are kept are apart, `[R]`. The column that stretches is left out: it takes no part in an inner
-    product with a user, and where an item is as long as the longest it is the root of what is left by rounding."""
-    off: NDArray[np.float64] = np.linalg.norm(found[:, :-1].astype(np.float64) - kept[:, :-1], axis=1)
+def difference(found: FloatArray, kept: FloatArray, rows: IndexArray) -> NDArray[np.float64]:
+    """How far vectors of some rows are from those that are kept, `[R]`: Euclidean, in shares of the longest one that is kept of
+    their side. With users and items off by such a share, no score is further off than twice that share of the highest there could
+    be.
+
+    Args:
+        kept: float32 `[N, d]`, of all rows.
+    """
+    longest = float(np.linalg.norm(kept, axis=1).max(initial=0.0)) or 1.0
+    off: NDArray[np.float64] = np.linalg.norm(found.astype(np.float64) - kept[rows], axis=1) / longest
     return off
 
 

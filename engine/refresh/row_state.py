@@ -2,7 +2,7 @@
 
 ```
 state/
-  state.json           format, layers, and the length M that items are stretched by (serving.stretched)
+  state.json           format and layers
   users.0, items.0 ..  float32 [N, d], the outputs of all layers but the last
   left.users, ..items  int32, the rows whose vectors are still those of an earlier graph
 ```
@@ -27,7 +27,7 @@ from engine.refresh.state import STATE, Patch
 from engine.serving import layout
 from engine.types import FloatArray
 
-FORMAT = 1
+FORMAT = 2
 KIND = "rows"
 VECTORS: Mapping[Side, str] = {"users": layout.USER_VECTORS, "items": layout.VECTORS}
 
@@ -44,13 +44,11 @@ class RowState:
     Attributes:
         folder: the generation's.
         layers: of the model.
-        longest: M.
         left: see above.
     """
 
     folder: Path
     layers: int
-    longest: float
     left: Rows
 
     @staticmethod
@@ -70,7 +68,7 @@ class RowState:
             left: Rows = {
                 side: np.load(path.parent / f"left.{side}.npy", allow_pickle=False).astype(np.int32) for side in SIDES
             }
-            return RowState(generation, int(facts["layers"]), float(facts["longest"]), left)
+            return RowState(generation, int(facts["layers"]), left)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise CorruptFileError(f"state {path}: unreadable ({error})") from error
 
@@ -92,11 +90,11 @@ class RowState:
         ]
 
     def vectors(self, rows: Mapping[Side, int]) -> dict[Side, FloatArray]:
-        """The stretched vectors, likewise."""
+        """The vectors, likewise."""
         return {side: open_array(self.folder, VECTORS[side], rows[side]) for side in SIDES}
 
 
-def write_begun(folder: Path, hidden: Sequence[Outputs], longest: float) -> None:
+def write_begun(folder: Path, hidden: Sequence[Outputs]) -> None:
     """Write the state of a model that was embedded whole into an empty folder.
 
     Raises:
@@ -106,7 +104,7 @@ def write_begun(folder: Path, hidden: Sequence[Outputs], longest: float) -> None
         for side in SIDES:
             write_base(folder, hidden_name(side, layer), outputs[side])
     none = np.empty(0, np.int32)
-    _write_facts(folder, len(hidden) + 1, longest, dict.fromkeys(SIDES, none))
+    _write_facts(folder, len(hidden) + 1, dict.fromkeys(SIDES, none))
 
 
 def write_next(
@@ -129,10 +127,10 @@ def write_next(
     for layer, patches in enumerate(hidden):
         for side, patch in patches.items():
             patch_from(parent, hidden_name(side, layer), folder, rows[side], patch.rows, patch.values)
-    _write_facts(folder, state.layers, state.longest, left)
+    _write_facts(folder, state.layers, left)
 
 
-def _write_facts(folder: Path, layers: int, longest: float, left: Rows) -> None:
+def _write_facts(folder: Path, layers: int, left: Rows) -> None:
     for side in SIDES:
         np.save(folder / f"left.{side}.npy", left[side])
-    write_json(folder / STATE, {"kind": KIND, "format": FORMAT, "layers": layers, "longest": longest})
+    write_json(folder / STATE, {"kind": KIND, "format": FORMAT, "layers": layers})

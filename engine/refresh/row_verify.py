@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.embedding.bounds import APART
 from engine.errors import NotReadyError
 from engine.files import open_folder
 from engine.models.row_embedder import SIDES, Joined, Outputs, RowEmbedder, Rows, Side
@@ -19,6 +18,8 @@ from engine.types import FloatArray
 
 def verify_rows(view: View, method: UserMethod, count: int, seed: int) -> Verified:
     """Compare some users and items, drawn evenly from all; also the checksums of all that the generation keeps.
+
+    Distances are `difference`'s; those that were put off may be anywhere.
 
     Raises:
         NotReadyError: the method has no vectors, or the generation keeps nothing to compare with.
@@ -35,9 +36,8 @@ def verify_rows(view: View, method: UserMethod, count: int, seed: int) -> Verifi
     wrong, largest = 0, 0.0
     for side in SIDES:
         rows = chosen[side]
-        found = as_served(side, exact[side], joined.nodes[side].alive[rows], state.longest)
-        off = difference(found, kept[side][rows])
-        wrong += int((off > TOLERANCE + APART * np.isin(rows, state.left[side])).sum())
+        off = difference(as_served(exact[side], joined.nodes[side].alive[rows]), kept[side], rows)
+        wrong += int(((off > TOLERANCE) & ~np.isin(rows, state.left[side])).sum())
         largest = max(largest, float(off.max(initial=0)))
     total = sum(len(rows) for rows in chosen.values())
     return Verified(view.origin.generation, total, 0, wrong, largest, "users and items")

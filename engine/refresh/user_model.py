@@ -15,30 +15,26 @@ import numpy as np
 from engine.arrays import write_base
 from engine.errors import TrainingError
 from engine.files import atomic_folder, link_folder, open_folder, read_manifest
-from engine.graph.snapshot import NodeTable, Snapshot
+from engine.graph.snapshot import Snapshot
 from engine.hashing import digest
 from engine.index.layered import LayeredIndex
-from engine.models.row_embedder import Joined, Outputs, RowEmbedder, embed_all
+from engine.index.recall import asked_of
+from engine.models.row_embedder import SIDES, Joined, Outputs, embed_all
 from engine.models.user_graph import graph_data, learnable
 from engine.models.user_item import Kept, UserItemData
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.refresh.build import facts_of, failing
-from engine.refresh.gate import GateConfig, asking, check_vectors, checked_index
+from engine.refresh.gate import GateConfig, check_finite, checked_index
 from engine.refresh.model import INDEX, gate_of
 from engine.refresh.row_follow import as_served
 from engine.refresh.row_state import write_begun
 from engine.registry import Generation, Registry
 from engine.serving import layout
-from engine.serving.stretched import longest_of
 from engine.settings import Settings
-from engine.types import FloatArray
 
 FORMAT = 1
 TRAINING = "training.json"
-ROOM = 1.1
-"""Items' vectors may become so much longer by refreshes."""
-_SAME = 1 - 1e-4
 
 
 def untrained(model: str, config: Mapping[str, Any]) -> Any:
@@ -191,41 +187,26 @@ def _write(
             joined = Joined.in_snapshot(snapshot)
             embedder = method.embedder(learned / layout.MODEL, joined)
             outputs = embed_all(embedder, joined)
-            longest = longest_of(outputs[-1]["items"]) * _room(embedder, outputs[-1]["items"])
-            metrics["ann_recall"] = _write_vectors(folder, outputs, longest, items, gate, settings.threads)
+            metrics["ann_recall"] = _write_vectors(folder, outputs, joined, gate, settings.threads)
     return metrics
 
 
-def _room(embedder: RowEmbedder, items: FloatArray) -> float:
-    """How much longer than the longest item a later one may become before all have to be stretched anew: not at all where
-    items stay as they are, or are all of the same length."""
-    lengths = np.linalg.norm(items[items.any(axis=1)], axis=1)
-    grow = bool(embedder.reads["items"]) and len(lengths) > 0 and lengths.min() < _SAME * lengths.max()
-    return ROOM if grow else 1.0
-
-
-def _write_vectors(
-    folder: Path, outputs: Sequence[Outputs], longest: float, items: NodeTable, gate: GateConfig, threads: int
-) -> float:
-    """Vectors, indexes, and what the next refresh goes on from. Returns the lowest ann_recall.
-
-    Args:
-        longest: what items are stretched by.
-    """
-    recalls = [1.0]
-    vectors = as_served("items", outputs[-1]["items"], items.alive, longest)
-    users = as_served("users", outputs[-1]["users"], items.alive, longest)
+def _write_vectors(folder: Path, outputs: Sequence[Outputs], joined: Joined, gate: GateConfig, threads: int) -> float:
+    """Vectors, indexes of the items that have one, and what the next refresh goes on from. Returns the lowest ann_recall."""
+    users, vectors = (as_served(outputs[-1][side], joined.nodes[side].alive) for side in SIDES)
     if not np.isfinite(users).all():
         raise TrainingError("the gate: the vector of a user is not finite", hint="Lower the learning rate.")
-    check_vectors(vectors, items.alive)
+    items = joined.nodes["items"]
+    check_finite(vectors, items.alive)
     write_base(folder, layout.VECTORS, vectors)
     write_base(folder, layout.USER_VECTORS, users)
+    recalls, known, queries = [1.0], vectors.any(axis=1), asked_of(users, vectors)
     for number, corpus in enumerate(items.corpora):
-        rows = np.flatnonzero(items.corpus == number)
+        rows = np.flatnonzero((items.corpus == number) & known)
         config = replace(INDEX, threads=threads)
-        built, recall = checked_index(vectors[rows], rows, config, gate, corpus=corpus, queries=asking(users))
+        built, recall = checked_index(vectors[rows], rows, config, gate, corpus=corpus, queries=queries)
         LayeredIndex.of(built, vectors).save(layout.index_folder(folder, number))
         recalls.append(recall)
     (folder / layout.STATE).mkdir()
-    write_begun(folder / layout.STATE, outputs[:-1], longest)
+    write_begun(folder / layout.STATE, outputs[:-1])
     return min(recalls)

@@ -26,7 +26,7 @@ from engine.models.user_graph import has_users, learnable
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.refresh.delta import Delta, UserRows
-from engine.refresh.row_follow import Outgrown, RowChange, RowsFollowed, follow
+from engine.refresh.row_follow import RowChange, RowsFollowed, follow
 from engine.refresh.row_state import RowState, write_next
 from engine.refresh.state import check_files
 from engine.refresh.subject import Advanced
@@ -78,8 +78,7 @@ class UserSubject:
         return None
 
     def advance(self, applied: Applied, as_of: datetime, limits: Limits) -> Advanced | None:
-        """See `Subject`; None where others take up items by now than did before, or vectors have outgrown what they are
-        stretched by.
+        """See `Subject`; None where others take up items by now than did before.
 
         Raises:
             InputError: epsilon is not 0.
@@ -100,10 +99,7 @@ class UserSubject:
         assert state is not None
         joined = Joined.in_snapshot(snapshot)
         embedder = self.method.embedder(self.view.folder / layout.MODEL, joined)
-        try:
-            found = follow(embedder, joined, state, _change(applied), limits)
-        except Outgrown:
-            return None
+        found = follow(embedder, joined, state, _change(applied), limits)
         users, items = found.vectors["users"], found.vectors["items"]
         delta = Delta(
             snapshot,

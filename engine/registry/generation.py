@@ -48,7 +48,8 @@ class Generation:
         as_of: the graph was read at this time or later; `watermark` is the rev up to which it is true.
         metrics: what was measured before publishing.
         certificate: how far its vectors may be from an exact refresh: `largest_error`, the largest account of skipped
-            change (Euclidean, of unit vectors), and `skipped`, how many nodes have one. None is exact.
+            change (Euclidean, of unit vectors; None where nothing is known of it), and `skipped`, how many nodes have one.
+            None is exact.
         files: path in the folder -> {"bytes", "sha256"}.
         path, snapshot_path: folders.
         reason: why it failed, where it did.

@@ -3,7 +3,7 @@
 ```
 g0007/
   manifest.json    facts, sizes and checksums (files.atomic_folder)
-  vectors.*        float32 [N, d], unit length, one row an item of the snapshot; zeros for a dead row (engine.arrays)
+  vectors.*        float32 [N, d], of PinSage unit length, one row an item of the snapshot; zeros for a dead row (engine.arrays)
   item_keys.*      uint64 [N], the snapshot's item keys: vectors of another snapshot are refused (engine.arrays)
   index/0, 1, ...  one index a corpus, in the order of the manifest's `corpora` (index.layered)
   model/           the checkpoint that made the vectors, where there is one
@@ -12,8 +12,9 @@ g0007/
 ```
 
 A generation of a model about users and items (in a slot of its own) has `model/` where the method keeps anything. Where its
-scores are inner products it has `vectors`, stretched to unit length by a last column so that cosines rank as they do, an
-index a corpus, and `user_vectors.*`, float32 [users, d], their unit vectors; where they are not, it has neither.
+scores are inner products it has `vectors`, the items' as the model has them, with zeros for an item that nothing is known of,
+`user_vectors.*`, float32 [users, d], the users' likewise, and an index a corpus of the items that something is known of; where
+they are not, it has neither.
 
 A delta shares with its parent, by hard links, every file that is the same. Format 1, which is still read, has `vectors.npy`
 and `item_keys.npy` and a bare HNSW index a corpus.

@@ -19,7 +19,8 @@ SPARE = 4
 
 
 class NearestMethod:
-    """Method "pinsage": the cosine of embeddings."""
+    """Method "pinsage": the cosine of embeddings. Of a model about users and items: the inner product of a user's vector and
+    the items'."""
 
     name = "pinsage"
 
@@ -27,7 +28,7 @@ class NearestMethod:
         self._view = view
 
     def search(self, query: Query, scope: Scope, count: int) -> Found:
-        """The `count` best rows; fewer only where the scope holds fewer."""
+        """The `count` best rows; fewer only where the scope holds fewer that have a vector."""
         if len(query.ids) == 1:
             return self._search_one(query.vectors, scope, count)
         found = [self._search_one(query.vectors[at : at + 1], scope, 2 * count).rows for at in range(len(query.ids))]
@@ -70,7 +71,13 @@ class NearestMethod:
 
     def _scan(self, vector: FloatArray, scope: Scope, count: int) -> Found:
         rows = rows_in(self._view, scope)
-        return ranked(rows, self._view.vectors[rows] @ vector[0], count, self._view.items.order)
+        vectors = self._view.vectors[rows]
+        scores = vectors @ vector[0]
+        known = scores != 0
+        if not known.all():
+            known |= vectors.any(axis=1)
+            rows, scores = rows[known], scores[known]
+        return ranked(rows, scores, count, self._view.items.order)
 
 
 def rows_in(view: View, scope: Scope) -> NDArray[np.int64]:

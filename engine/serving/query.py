@@ -18,13 +18,13 @@ Related = str | Mapping[str, float]
 
 
 class Query(NamedTuple):
-    """One or more items, weighted.
+    """One or more items, weighted, or a user.
 
     Attributes:
-        ids: `[Q]` item ids.
+        ids: `[Q]` item ids, or the user's.
         rows: int32 `[Q]` item rows; -1 for an item that is newer than the generation.
         weights: float32 `[Q]`, above 0, summing to 1.
-        vectors: float32 `[Q, d]`, unit length.
+        vectors: float32 `[Q, d]`, unit length but for a user's.
     """
 
     ids: tuple[str, ...]

@@ -167,7 +167,8 @@ class Answer(Shown):
         reason: why there are fewer than `k`, or why another method answered; None otherwise.
         interests: of a home feed.
         certificate: how far the generation's vectors may be from an exact refresh: `largest_error`, a Euclidean distance of
-            unit vectors, and `skipped`, how many items have one. None is exact.
+            unit vectors (None where nothing is known of it), and `skipped`, how many items, or users and items, have one.
+            None is exact.
         at: of what comes next, the time that was asked about, epoch ms: nothing at or after it was read.
         evidence: where it was asked for, what the model attended to; None of a method without attention.
     """

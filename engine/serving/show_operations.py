@@ -175,6 +175,8 @@ def certificate_in_words(certificate: Mapping[str, Any] | None) -> str:
     """How far vectors may be from an exact refresh; "" where they are not."""
     if not certificate:
         return ""
+    if certificate["largest_error"] is None:
+        return f"{certificate['skipped']:,} users and items put off"
     return f"within {certificate['largest_error']:.3g} of exact, {certificate['skipped']:,} items skipped"
 
 

@@ -23,7 +23,7 @@ from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.registry import Receipt
 from engine.serving import layout
-from engine.serving.candidates import named, why_fewer
+from engine.serving.candidates import named
 from engine.serving.filters import Filters, Where, conditions
 from engine.serving.forgotten import NOTHING
 from engine.serving.nearest import ranked, rows_in
@@ -116,7 +116,8 @@ class UserRecommender:
 
     @functools.cached_property
     def user_vectors(self) -> FloatArray | None:
-        """float32 `[U, d]`, unit length, zeros where nothing is known; None where the model has no vectors."""
+        """float32 `[U, d]`, zeros where nothing is known; None where the model has no vectors. A score is the inner product with
+        an item's in `view.vectors`."""
         if not self.view.facts["vectors"]:
             return None
         vectors: FloatArray = open_array(self.view.folder, layout.USER_VECTORS)
@@ -242,8 +243,6 @@ class UserRecommender:
         return Answer(subject, wanted, items, how, name, *made, reason, certificate=origin.certificate, **more)
 
     def _why_fewer(self, count: int, scope: Scope) -> str:
-        if self.view.indexes:
-            return why_fewer(self.view, count, scope, None)
         left = len(rows_in(self.view, scope))
         return (
             f"only {count}: {left:,} items may be answered"

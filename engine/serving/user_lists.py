@@ -63,6 +63,8 @@ class UserLists:
         self.schema = lists_schema(recommender, corpus)
         hidden = np.zeros(len(view.items), np.bool_)
         hidden[list(recommender.forgotten.items)] = True
+        if recommender.user_vectors is not None:
+            hidden |= ~view.vectors.any(axis=1)  # nothing is known of them
         self._rows = np.flatnonzero((view.items.corpus == view.corpus_number(corpus)) & view.items.alive & ~hidden)
         self._have = held(recommender)
         told = recommender.data.users.alive & (np.diff(self._have.indptr) > 0)
@@ -84,10 +86,9 @@ class UserLists:
         vectors, view = self._asked.user_vectors, self._asked.view
         own = self._have[users][:, self._rows]
         if vectors is not None:
-            # The last column makes all lengths one, for an index; without it long items come first and end the search.
             found = top_items(
-                np.asarray(vectors)[users, :-1],
-                np.asarray(view.vectors)[self._rows, :-1],
+                np.asarray(vectors)[users],
+                np.asarray(view.vectors)[self._rows],
                 self.k,
                 without=own,
                 threads=self.threads,

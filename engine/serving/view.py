@@ -47,9 +47,10 @@ class View:
 
     Attributes:
         folder: the generation's folder.
-        vectors: float32 `[N, d]`, unit length, one row an item of `snapshot`; zeros for a dead one. `[N, 0]` where the
-            generation has none.
-        indexes: corpus number -> its index, labelled with item rows; empty where there are no vectors.
+        vectors: float32 `[N, d]`, one row an item of `snapshot`; zeros for a dead one, and for one that nothing is known of.
+            PinSage's have length 1, those of a model about users and items any. `[N, 0]` where the generation has none.
+        indexes: corpus number -> its index, labelled with the rows of items that have a vector; empty where there are no
+            vectors.
         facts: the folder's manifest.
         checked, graphs: the files it has looked at, for the view that comes after it.
     """

@@ -195,15 +195,15 @@ def measure(home: Path, snapshot: Snapshot, model: str, counts: list[int]) -> No
 
 
 def _difference(folder: Path, snapshot: Snapshot, model: str) -> float:
-    """The largest distance of a vector from that of embedding everything."""
+    """The largest `difference` from embedding everything."""
     joined, embedder = Joined.in_snapshot(snapshot), find_user_method(model).embedder
     state = RowState.open(folder)
     assert embedder is not None
     assert state is not None
     exact = embed_all(embedder(folder / layout.MODEL, joined), joined)[-1]
     kept = state.vectors({side: len(joined.nodes[side]) for side in SIDES})
-    served = {side: as_served(side, exact[side], joined.nodes[side].alive, state.longest) for side in SIDES}
-    return max(float(difference(served[side], kept[side]).max()) for side in SIDES)
+    served = {side: as_served(exact[side], joined.nodes[side].alive) for side in SIDES}
+    return max(float(difference(served[side], kept[side], joined.every()[side]).max()) for side in SIDES)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,14 +23,14 @@ from engine.graph.connection import Graph
 from engine.models.row_embedder import SIDES, Joined, embed_all
 from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
-from engine.refresh import model_refresh, row_follow, row_plan
+from engine.refresh import model_refresh, row_plan, row_state
 from engine.refresh.forget import forget
 from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import VECTORS, RowState
-from engine.refresh.user_model import ROOM
 from engine.registry import REFRESHING, REFRESHING_MODELS, Job, Outcome
 from engine.serving import layout
 from engine.serving.live import open_view
+from engine.serving.show_operations import certificate_in_words
 from engine.settings import Settings as EngineSettings
 from tests.e2e.command import cli
 
@@ -86,9 +87,14 @@ def differences(engine: Engine, model: str) -> float:
         rows, kept = mine[side].index_of(list(nodes[side].ids)), open_array(view.folder, VECTORS[side])
         assert (rows >= 0).all()
         assert mine[side].num_alive == len(nodes[side])
-        wanted = as_served(side, exact[side], nodes[side].alive, state.longest)
-        worst = max(worst, float(difference(wanted, kept[rows]).max(initial=0)))
+        wanted = as_served(exact[side], nodes[side].alive)
+        worst = max(worst, float(difference(wanted, kept, rows).max(initial=0)))
     return worst
+
+
+def lengths(engine: Engine, model: str) -> np.ndarray:
+    """Of the items' vectors."""
+    return np.linalg.norm(open_array(engine.registry.generations.serving(model).path, layout.VECTORS), axis=1)
 
 
 @settings(
@@ -181,9 +187,11 @@ def test_what_is_put_off_is_written_down_and_finished_by_the_next_refresh(filled
     )
     told = filled.refresh_models(**limits)["als"]
     served = filled.registry.generations.serving("als")
+    assert f"{told.counts['put_off']} embeddings may be off, nobody knows how far" in str(told)
+    assert certificate_in_words(served.certificate) == f"{told.counts['put_off']} users and items put off"
     assert told.counts["put_off"] == (2 if "max_nodes" in limits else 3)
     assert told.counts["embedded"] == 4 - told.counts["put_off"]  # whoever is new is never put off
-    assert served.certificate == {"largest_error": 2.0, "skipped": told.counts["put_off"]}
+    assert served.certificate == {"largest_error": None, "skipped": told.counts["put_off"]}
     assert filled.recommend("u5", 3).certificate == served.certificate
     run = filled.registry.runs.last(Job.MODELS)
     assert (run.outcome, run.reason) == (Outcome.PARTIAL, f"als: {told.counts['put_off']} embeddings are put off")
@@ -228,16 +236,15 @@ def test_the_next_items_of_dgsr_follow_what_the_user_took_up_last_without_traini
     assert (served.path / "model/manifest.json").samefile(model.path / "model/manifest.json")
 
 
-@pytest.mark.parametrize("trouble", ["corrupt", "outgrown"])
-def test_where_no_delta_can_be_made_the_same_model_embeds_the_graph_anew(
-    filled: Engine, monkeypatch: pytest.MonkeyPatch, trouble: str
-):
+@pytest.mark.parametrize("trouble", ["corrupt", "of an older format"])
+def test_where_no_delta_can_be_made_the_same_model_embeds_the_graph_anew(filled: Engine, trouble: str):
     build(filled, "lightgcn")
     first = filled.registry.generations.serving("lightgcn")
     if trouble == "corrupt":
         (first.path / layout.STATE / "left.users.npy").write_bytes(b"nothing")
     else:
-        monkeypatch.setattr(row_follow, "longest_of", lambda vectors: 1e9)
+        facts = first.path / layout.STATE / "state.json"
+        facts.write_text(json.dumps({**json.loads(facts.read_text()), "format": row_state.FORMAT - 1}))
     filled.add_interactions([{"user_id": "u0", "item_id": "i1"}])
     told = filled.refresh_models()["lightgcn"]
     served = filled.registry.generations.serving("lightgcn")
@@ -247,15 +254,38 @@ def test_where_no_delta_can_be_made_the_same_model_embeds_the_graph_anew(
     assert differences(filled, "lightgcn") < CLOSE
 
 
-def test_items_whose_vectors_become_longer_have_room_to(filled: Engine):
+def test_items_whose_vectors_become_longer_or_shorter_are_served_by_them(filled: Engine):
     filled.build("diffnet", {**SETTINGS["diffnet"], "loss": "bpr"})
-    first = filled.registry.generations.serving("diffnet")
-    longest = np.linalg.norm(open_array(first.path, layout.VECTORS)[:, :-1], axis=1).max()
-    assert longest == pytest.approx(1 / ROOM)
+    before = lengths(filled, "diffnet")
     filled.add_interactions([{"user_id": f"u{n}", "item_id": f"i{i}"} for n in range(4) for i in (2, 3)])
     told = filled.refresh_models()["diffnet"]
     assert filled.registry.generations.get(told.generation).kind == "delta"
+    assert (lengths(filled, "diffnet") != before).any()
     assert differences(filled, "diffnet") < CLOSE
+    one = filled.opened.user_model("diffnet").recommender()
+    for user in ("u0", "u9"):
+        own = one.method.score(np.array([one.row_of(user)], np.int32))[0]
+        for item in filled.recommend(user, ITEMS):
+            assert item.score == pytest.approx(own[one.item_row(item.item_id)], rel=1e-5)
+
+
+def test_an_item_is_answered_from_the_refresh_that_knows_something_of_it_to_the_one_that_does_no_more(filled: Engine):
+    build(filled, "lightgcn")
+    edge = {"user_id": "u3", "item_id": "later"}
+    filled.add_items([{"item_id": "later"}])
+    filled.refresh_models()
+    seen = []
+    for write in (None, filled.add_interactions, filled.remove_interactions, filled.add_interactions):
+        if write is not None:
+            write([edge])
+            assert "lightgcn" in filled.refresh_models()
+        served = filled.registry.generations.serving("lightgcn")
+        everything = filled.recommend("u0", ITEMS + 1)
+        assert served.kind == "delta"
+        assert (everything.generation, everything.method) == (served.id, "lightgcn")
+        seen.append("later" in everything.ids)
+        assert len(open_view(served).indexes[0]) == ITEMS + seen[-1]
+    assert seen == [False, True, False, True]
 
 
 def test_a_wrong_vector_is_found_by_verifying(filled: Engine):

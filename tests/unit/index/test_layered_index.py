@@ -87,6 +87,20 @@ def test_a_vector_that_moved_far_is_found_where_it_is_now_and_nowhere_else():
     assert not len(back.layers.segment)
 
 
+def test_a_vector_that_became_much_longer_or_shorter_is_found_by_its_length_now():
+    vectors = unit_vectors(300) * np.linspace(0.1, 1, 300, dtype=np.float32)[:, None]
+    now, rows = vectors.copy(), np.array([3, 200, 299])
+    now[rows] *= np.array([[20], [1.2], [0.1]], np.float32)
+    index = fresh(vectors).advance(now, everything(300), rows)
+    assert index.layers.hidden.tolist() == index.layers.segment.tolist() == [3, 299]
+    hits, exact = (
+        index.query(unit_vectors(30, seed=1), 5),
+        truth(now, everything(300)).query(unit_vectors(30, seed=1), 5),
+    )
+    np.testing.assert_array_equal(hits.labels, exact.labels)
+    np.testing.assert_allclose(hits.scores, exact.scores, atol=1e-6)
+
+
 def test_an_insert_is_searchable_at_once_and_a_removed_label_is_gone_at_once():
     vectors = unit_vectors(200)
     more = np.concatenate([vectors, unit_vectors(50, seed=1)])

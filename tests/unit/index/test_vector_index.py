@@ -13,7 +13,7 @@ from engine.errors import CorruptFileError, InputError
 from engine.index.exact import ExactIndex
 from engine.index.hnsw import HnswConfig, HnswIndex
 from engine.index.protocol import NO_LABEL, VectorIndex
-from engine.index.recall import ann_recall, tune
+from engine.index.recall import ann_recall, asked_of, tune
 
 KINDS: list[type[HnswIndex] | type[ExactIndex]] = [HnswIndex, ExactIndex]
 
@@ -200,10 +200,53 @@ def test_a_broader_query_finds_more_without_touching_the_other_readers_ef():
     assert shared[0] == shared[2]
 
 
+def test_inner_products_of_vectors_of_varied_lengths_are_found():
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((20, 16))
+    queries = (centres[rng.integers(0, 20, 200)] + 0.7 * rng.standard_normal((200, 16))).astype(np.float32)
+    for short in (0.0, 0.9):
+        spread = centres[rng.integers(0, 20, 5000)] + 0.7 * rng.standard_normal((5000, 16))
+        lengths = rng.pareto(2, (5000, 1)) * np.where(rng.random((5000, 1)) < short, 1e-4, 1)
+        vectors = (spread * lengths).astype(np.float32)
+        index, exact = HnswIndex.build(vectors, np.arange(5000)), ExactIndex.build(vectors, np.arange(5000))
+        assert ann_recall(index, exact, asked_of(queries, vectors), 10) >= 0.97
+        hits = index.query(queries, 5)
+        own = np.take_along_axis(queries @ vectors.T, hits.labels, axis=1)
+        np.testing.assert_allclose(hits.scores, own, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("ef", "asked"), [(200, None), (10, 200), (500, 5)])
+def test_a_search_as_broad_as_the_index_is_exact_and_sees_later_changes(ef, asked):
+    vectors = unit_vectors(200, dim=48)
+    index = HnswIndex.build(vectors, np.arange(200), HnswConfig(m=2, ef_construction=3, ef=ef))
+    exact = ExactIndex.build(vectors, np.arange(200))
+    for later in (False, True):
+        if later:
+            for one in (index, exact):
+                one.remove(np.arange(50))
+                one.add(unit_vectors(50, dim=48, seed=5), np.arange(20, 70))
+                one.remove(np.arange(20, 40))
+        hits, wanted = index.query(vectors, 10, asked), exact.query(vectors, 10)
+        np.testing.assert_array_equal(hits.labels, wanted.labels)
+        np.testing.assert_allclose(hits.scores, wanted.scores, atol=1e-6)
+
+
 def test_recall_counts_equal_vectors_as_found():
     vectors = np.tile(unit_vectors(1), (40, 1))
     index = HnswIndex.build(vectors, np.arange(40))
     assert ann_recall(index, ExactIndex.build(vectors, np.arange(40)), vectors[:5], 10) == 1.0
+
+
+def test_what_is_asked_of_vectors_of_any_length_scores_at_most_one_and_finds_the_same():
+    rng = np.random.default_rng(0)
+    vectors = unit_vectors(50) * rng.uniform(3, 90, (50, 1)).astype(np.float32)
+    queries = unit_vectors(8, seed=1) * rng.uniform(1e-3, 70, (8, 1)).astype(np.float32)
+    queries[2] = 0
+    asked, exact = asked_of(queries, vectors), ExactIndex.build(vectors, np.arange(50))
+    hits, plain = exact.query(asked, 50), exact.query(np.delete(queries, 2, axis=0), 50)
+    np.testing.assert_array_equal(hits.labels[:, :10], plain.labels[:, :10])
+    assert 0.3 < hits.scores.max() <= 1 + 1e-6
+    assert np.isfinite(asked_of(queries, np.zeros_like(vectors))).all()
 
 
 def test_recall_of_nothing_is_whole():

@@ -79,11 +79,10 @@ def changed(before: Joined, now: Joined) -> RowChange:
 def begun(folder: Path, graph: Joined) -> RowState:
     """A generation's folder of everything embedded."""
     outputs = embed_all(Averages(graph), graph)
-    longest = 10.0  # no vector of `Averages` is as long
     for side in SIDES:
-        write_base(folder, VECTORS[side], as_served(side, outputs[-1][side], graph.nodes[side].alive, longest))
+        write_base(folder, VECTORS[side], as_served(outputs[-1][side], graph.nodes[side].alive))
     (folder / layout.STATE).mkdir()
-    write_begun(folder / layout.STATE, outputs[:-1], longest)
+    write_begun(folder / layout.STATE, outputs[:-1])
     state = RowState.open(folder)
     assert state is not None
     return state
@@ -95,7 +94,8 @@ def off(found: RowsFollowed, state: RowState, graph: Joined) -> dict[Side, list[
     for side in SIDES:
         kept = state.vectors({"users": USERS, "items": ITEMS})[side]
         kept[found.vectors[side].rows] = found.vectors[side].values
-        distance = difference(as_served(side, exact[side], graph.nodes[side].alive, state.longest), kept)
+        wanted = as_served(exact[side], graph.nodes[side].alive)
+        distance = difference(wanted, kept, np.arange(len(kept), dtype=np.int32))
         wrong[side] = np.flatnonzero(distance > 1e-6).tolist()
     return wrong
 

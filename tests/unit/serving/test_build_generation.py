@@ -166,7 +166,7 @@ home, world = Path(sys.argv[2]), make_world(per_topic=12, seed=1)
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-for owner, step in ((build, "check_vectors"), (build, "checked_index"), (build, "_write"), (Generations, "ready"), (Generations, "publish")):
+for owner, step in ((build, "check_finite"), (build, "checked_index"), (build, "_write"), (Generations, "ready"), (Generations, "publish")):
     child = os.fork()
     if not child:
         setattr(owner, step, die)
@@ -180,7 +180,7 @@ def test_a_kill_at_any_step_leaves_the_last_generation_serving(registry, tmp_pat
     first = publish(registry, tmp_path, small_world)
     script = [sys.executable, "-c", KILLED, str(SERVING), str(tmp_path)]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["check_vectors", "checked_index", "_write", "ready", "publish"], done.stderr
+    assert done.stdout.split() == ["check_finite", "checked_index", "_write", "ready", "publish"], done.stderr
     assert registry.generations.serving_id() == first.id
     assert live(registry).recommender().related("jazz-1", 3).generation == first.id
     assert [one.state for one in registry.generations.list()] == [
