@@ -31,7 +31,7 @@ from engine.types import FloatArray, IndexArray
 class Diffusing:
     """A `RowEmbedder`: the vectors after the layers 0 .. K side by side, of which each layer reads the last.
 
-    Vectors are published with length 1 where the loss was over cosines.
+    Where the loss was over cosines, users' vectors have length 1, an item's its number of users to the power `popularity`.
     """
 
     def __init__(self, trained: Trained, joined: Joined) -> None:
@@ -53,6 +53,9 @@ class Diffusing:
         found = np.concatenate([before[side][rows], self._after(layer - 1, side, rows, before)], axis=1)
         if layer + 1 == self.layers and self._trained.settings.training.loss == "softmax":
             found = found / np.maximum(np.sqrt((found**2).sum(axis=1, keepdims=True)), 1e-12)
+            if side == "items":
+                count = np.maximum(self._heard("items", "users", rows.astype(np.int64)).sizes, 1)
+                found *= (count**self._trained.settings.network.popularity)[:, None]
         return np.asarray(found, dtype=np.float32)
 
     def standing(self, side: Side, vectors: FloatArray) -> NDArray[np.str_]:

@@ -29,6 +29,8 @@ class DiffnetConfig:
     """`mean`: what a node gains is its neighbours' weighed mean, as in the paper; `symmetric`: that mean scaled by degrees as
     LightGCN's is, so that many neighbours say more than few and popular ones less, and what friends say is added to what items
     say. Not in the paper."""
+    popularity: float = 0.05
+    """Where the loss is over cosines, an item's score is multiplied by its number of users to this power. Not in the paper."""
     features: bool = False
     """Add to a node's first vector what is learned of its fields."""
 
@@ -36,6 +38,8 @@ class DiffnetConfig:
         for name in ("dim", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"diffnet: {name} must be at least 1, not {getattr(self, name)}")
+        if self.popularity < 0:
+            raise ConfigError(f"diffnet: popularity must not be negative, not {self.popularity}")
         if self.normalisation not in ("symmetric", "mean"):
             raise ConfigError(f"diffnet: normalisation must be symmetric or mean, not {self.normalisation!r}")
 

@@ -25,6 +25,7 @@ from engine.models.gcmc.model import SparseRows
 from engine.models.row_embedder import Joined
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
+from engine.models.user_steps import start_from_spectrum
 from engine.models.vectors import AnswersByVectors
 from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
@@ -35,7 +36,8 @@ class DiffnetScorer(AnswersByVectors):
     """Ranks by the inner product of what users and items are after each layer.
 
     Users and items with an edge have a vector of their own. A user with friends only is answered from them, and so is whoever
-    came later. Epochs are a setting, so that it learns from all known edges.
+    came later. Epochs are a setting, so that it learns from all known edges. By the softmax, and where no fields are read, training starts
+    from the graph's singular vectors.
 
     Attributes:
         trained: what training left.
@@ -75,6 +77,8 @@ class DiffnetScorer(AnswersByVectors):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = Diffnet(settings.network, Sizes(len(users), len(items), widths))
+        if settings.training.loss == "softmax" and columns is None:
+            start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
             arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices)

@@ -316,6 +316,16 @@ def test_fields_tell_of_users_and_items_that_have_nothing_else():
     assert found[:6, 10].min() > found[6:12, 10].max()
 
 
+def test_by_the_softmax_an_items_vector_is_as_long_as_a_power_of_its_users():
+    data = two_tastes()
+    model = small(epochs=2, popularity=0.5)
+    model.fit(data)
+    users = np.bincount(data.train.item, minlength=data.num_items)
+    assert np.linalg.norm(model.item_vectors, axis=1) == pytest.approx(np.sqrt(users), rel=1e-5)
+    known = np.bincount(data.train.user, minlength=data.num_users) > 0
+    assert np.linalg.norm(model.user_vectors[known], axis=1) == pytest.approx(1, rel=1e-5)
+
+
 def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     check_goes_on(lambda: small(epochs=6, check_every=2), DiffnetTask, tmp_path / "work", monkeypatch)
 
@@ -333,6 +343,7 @@ def test_settings_out_of_range_are_named():
         {"normalisation": "left"},
         {"loss": "hinge"},
         {"social": 1},
+        {"popularity": -0.1},
         {"magic": 1},
     ):
         with pytest.raises(ConfigError, match="diffnet"):

@@ -117,6 +117,13 @@ def test_an_interrupted_training_goes_on_to_the_same_answers(tmp_path: Path, mon
 
 def test_settings_out_of_range_are_named():
     make = find_user_method("lightgcn").make
-    for wrong in ({"layers": 0}, {"temperature": 0.0}, {"batch_size": 0}, {"negatives": -1}, {"magic": 1}):
+    for wrong in (
+        {"layers": 0},
+        {"temperature": 0.0},
+        {"batch_size": 0},
+        {"negatives": -1},
+        {"popularity": -0.1},
+        {"magic": 1},
+    ):
         with pytest.raises(ConfigError, match="lightgcn"):
             make(wrong)
