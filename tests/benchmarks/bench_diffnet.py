@@ -8,7 +8,6 @@ data set folder with follows, such as diffnet-yelp converted; without it a graph
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from engine.models.friends import followed
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_graph import graph_data
 from engine.training.loop import train
-from tests.benchmarks.beside import beside
+from tests.benchmarks.beside import asked_for, beside
 
 
 class Usual(nn.Module):
@@ -81,12 +80,7 @@ def stored(folder: Path) -> tuple[csr_array, csr_array]:
 
 def main() -> None:
     """Print s an epoch of both, by the clock and by the processor time of all threads, and the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    given = asked_for(__doc__, "epochs", 2)
     edges, follows = drawn() if given.data is None else stored(given.data)
     settings = DiffnetSettings.from_flat({"normalisation": "mean", "layers": 2, "epochs": given.epochs})
     print(f"{edges.nnz:,} edges, {follows.nnz:,} follows, {given.threads} threads")

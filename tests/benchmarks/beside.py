@@ -14,11 +14,11 @@ import torch
 ROUNDS = 3
 
 
-def asked_for(about: str | None) -> argparse.Namespace:
-    """The data set and the steps that the command line names; the threads that it names are set."""
+def asked_for(about: str | None, length: str = "steps", default: int = 20) -> argparse.Namespace:
+    """The data set, and how many steps (or what `length` names) a run has, by the command line; the threads that it names are set."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument(f"--{length}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
