@@ -50,11 +50,12 @@ class Diffusing:
         """See `RowEmbedder`."""
         if layer == 0:
             return self._start(side, rows)
-        found = np.concatenate([before[side][rows], self._after(layer - 1, side, rows, before)], axis=1)
+        read = self.reading(side, rows, before)
+        found = np.concatenate([before[side][rows], self._after(layer - 1, side, read)], axis=1)
         if layer + 1 == self.layers and self._trained.settings.training.loss == "softmax":
             found = found / np.maximum(np.sqrt((found**2).sum(axis=1, keepdims=True)), 1e-12)
             if side == "items":
-                count = np.maximum(self._heard("items", "users", rows.astype(np.int64)).sizes, 1)
+                count = np.maximum(read.block.adopters.sizes, 1)
                 found *= (count**self._trained.settings.network.popularity)[:, None]
         return np.asarray(found, dtype=np.float32)
 
@@ -114,9 +115,8 @@ class Diffusing:
         adopters = places["items"].take(sent.adopters, items)
         return Roots(*(np.maximum(part, 1) for part in (interests, social, adopters)))
 
-    def _after(self, number: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
-        """The vectors after the layer with this number."""
-        read = self.reading(side, rows, before)
+    def _after(self, number: int, side: Side, read: Reading) -> FloatArray:
+        """The vectors of what is read for, after the layer with this number."""
         found = self._trained.model.layer(number, read.states, read.block)
         after: FloatArray = (found.users if side == "users" else found.items).numpy()
         return after
