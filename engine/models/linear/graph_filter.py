@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from engine.errors import ConfigError
 from engine.models.gcmc.kernels import sum_rows
 from engine.models.learned import Learned, LearnedMethod
-from engine.models.linear.spectrum import right_singular
+from engine.models.linear.spectrum import normalised, right_singular
 from engine.models.taught import Places, held, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
@@ -77,9 +77,7 @@ class GraphFilter(LearnedMethod):
         users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
         edges = learned_edges(data, users, items)
         root = np.sqrt(np.bincount(edges.indices, minlength=len(items))).astype(np.float32)
-        graph = (diags_array(1 / np.sqrt(np.diff(edges.indptr))) @ edges @ diags_array(1 / root)).tocsr()
-        graph = graph.astype(np.float32)
-        graph.sort_indices()
+        graph = normalised(edges)
         values, vectors = right_singular(graph, settings.components, data.seed)
         right = settings.ideal * values[:, None] ** settings.power * (vectors * root)
         right -= settings.sharpen * (graph.T @ (graph @ right.T)).T

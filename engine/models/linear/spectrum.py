@@ -39,6 +39,17 @@ def right_singular(matrix: csr_array, count: int, seed: int) -> tuple[FloatArray
     return np.asarray(values, dtype=np.float32), np.ascontiguousarray(right, dtype=np.float32)
 
 
+def normalised(edges: csr_array) -> csr_array:
+    """D_U^-1/2 R D_I^-1/2 with the numbers of edges D_U of users and D_I of items, float32 `[users, items]`.
+
+    Args:
+        edges: R, `[users, items]`, entries 1; each user and each item has at least one.
+    """
+    count = np.diff(edges.indptr)
+    share = 1 / np.sqrt(np.repeat(count, count) * np.bincount(edges.indices, minlength=edges.shape[1])[edges.indices])
+    return csr_array((share.astype(np.float32), edges.indices, edges.indptr), shape=edges.shape)
+
+
 def spectral_start(edges: csr_array, dim: int, seed: int) -> tuple[FloatArray, FloatArray]:
     """The singular vectors of D_U^-1/2 R D_I^-1/2, each times the root of its value, for a table of embeddings to start from.
 
@@ -48,9 +59,7 @@ def spectral_start(edges: csr_array, dim: int, seed: int) -> tuple[FloatArray, F
     Returns:
         float32 `[users, k]` and `[items, k]`, k <= dim the rank; rows have length 1 in the quadratic mean.
     """
-    count = np.diff(edges.indptr)
-    share = 1 / np.sqrt(np.repeat(count, count) * np.bincount(edges.indices, minlength=edges.shape[1])[edges.indices])
-    graph = csr_array((share.astype(np.float32), edges.indices, edges.indptr), shape=edges.shape)
+    graph = normalised(edges)
     values, right = right_singular(graph, dim, seed)
     root = np.sqrt(values)
     users, items = graph @ right.T / root, right.T * root
