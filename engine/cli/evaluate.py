@@ -68,18 +68,21 @@ def _command(protocol: str) -> Callable[..., None]:
         from engine.cli.evaluate_tables import show
         from engine.evaluation.config import read_configs
         from engine.evaluation.run import evaluate
+        from engine.settings import load_settings
+        from engine.threads import at_most
 
-        report = evaluate(
-            protocol,
-            data,
-            [name.strip() for name in methods.split(",") if name.strip()],
-            split=split,
-            seeds=seeds,
-            ks=_numbers(ks),
-            json_path=json,
-            config=read_configs(config or []),
-            baseline=against,
-        )
+        with at_most(load_settings().threads):
+            report = evaluate(
+                protocol,
+                data,
+                [name.strip() for name in methods.split(",") if name.strip()],
+                split=split,
+                seeds=seeds,
+                ks=_numbers(ks),
+                json_path=json,
+                config=read_configs(config or []),
+                baseline=against,
+            )
         show(report)
         if html is not None:
             from engine.evaluation.report import write_html

@@ -28,19 +28,22 @@ def tune(
     """Search settings on validation edges, which are carved out of training; test edges play no part."""
     from engine.evaluation.config import read_config
     from engine.evaluation.tune import tune as search
+    from engine.settings import load_settings
+    from engine.threads import at_most
 
-    report = search(
-        method,
-        data,
-        protocol,
-        minutes=minutes,
-        out=out,
-        split=split,
-        trials=trials,
-        metric=metric,
-        seed=seed,
-        config=None if config is None else read_config(config),
-    )
+    with at_most(load_settings().threads):
+        report = search(
+            method,
+            data,
+            protocol,
+            minutes=minutes,
+            out=out,
+            split=split,
+            trials=trials,
+            metric=metric,
+            seed=seed,
+            config=None if config is None else read_config(config),
+        )
     first = report.trials[0].value
     before = "could not be trained" if first is None else f"{first:.5f}"
     print(f"{report.metric} on validation: {report.best.value:.5f}; as configured before: {before}")

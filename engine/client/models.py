@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.client.following import follow_flip
+from engine.threads import at_most
 
 _WAIT_S = 2.0
 """Collecting garbage holds the lease for a moment too."""
@@ -53,7 +54,7 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
         assert built.training is not None
         return engine.registry.trainings.get(built.training).path
     pinsage.untrained(model, config or {})  # a wrong setting is said before the graph is read
-    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S), at_most(engine.settings.threads):
         return pinsage.train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
 
 
@@ -82,7 +83,7 @@ def build(
     make = user_model.build_user_model if about_users else pinsage.build
     check = user_model.untrained if about_users else pinsage.untrained
     check(model, config or {})
-    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held:
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held, at_most(engine.settings.threads):
         as_of = datetime.now(UTC)
         built = make(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
         if publish:
@@ -100,8 +101,8 @@ def _is_about_users(model: str) -> bool:
 def evaluate(
     engine: Engine, protocol: str, data: Path | str, methods: Sequence[str], **options: Any
 ) -> EvaluationReport:
-    """Score methods on a data set folder; see `engine.evaluation.run.evaluate`."""
+    """Score methods on a data set folder, without the graph or a generation; see `engine.evaluation.run.evaluate`."""
     from engine.evaluation.run import evaluate
 
-    del engine  # scores files; no graph and no generation take part
-    return evaluate(protocol, Path(data), methods, **options)
+    with at_most(engine.settings.threads):
+        return evaluate(protocol, Path(data), methods, **options)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.client.following import follow_flip
+from engine.threads import at_most
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
@@ -42,14 +43,15 @@ def refresh(
     from engine.embedding.kept import Limits
     from engine.refresh.refresh import refresh
 
-    told = refresh(
-        engine.registry,
-        engine.graph,
-        engine.settings,
-        Limits(epsilon, max_nodes, budget_s),
-        cause=cause,
-        view=_open(engine),
-    )
+    with at_most(engine.settings.threads):
+        told = refresh(
+            engine.registry,
+            engine.graph,
+            engine.settings,
+            Limits(epsilon, max_nodes, budget_s),
+            cause=cause,
+            view=_open(engine),
+        )
     follow_flip(engine)
     return told
 
@@ -75,7 +77,8 @@ def refresh_models(
     from engine.embedding.kept import Limits
 
     try:
-        return _models(engine).refresh(Limits(0.0, max_nodes, budget_s), cause=cause)
+        with at_most(engine.settings.threads):
+            return _models(engine).refresh(Limits(0.0, max_nodes, budget_s), cause=cause)
     finally:
         engine.opened.look_again()
 
@@ -86,7 +89,8 @@ def rehearse_models(
     """Do what `refresh_models` does, publish nothing and leave nothing behind."""
     from engine.embedding.kept import Limits
 
-    return _models(engine).rehearse(Limits(0.0, max_nodes, budget_s))
+    with at_most(engine.settings.threads):
+        return _models(engine).rehearse(Limits(0.0, max_nodes, budget_s))
 
 
 def rehearse_refresh(
@@ -96,9 +100,9 @@ def rehearse_refresh(
     from engine.embedding.kept import Limits
     from engine.refresh.refresh import rehearse
 
-    return rehearse(
-        engine.registry, engine.graph, engine.settings, Limits(epsilon, max_nodes, budget_s), view=_open(engine)
-    )
+    limits = Limits(epsilon, max_nodes, budget_s)
+    with at_most(engine.settings.threads):
+        return rehearse(engine.registry, engine.graph, engine.settings, limits, view=_open(engine))
 
 
 def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:

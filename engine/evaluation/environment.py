@@ -8,13 +8,15 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from engine.threads import threads_taken
+
 VERSIONED = (
     "graph-recommender-engine", "numpy", "scipy", "scikit-learn", "numba", "torch", "torch-geometric", "implicit"
 )  # fmt: skip
 
 
 def hardware() -> dict[str, Any]:
-    """The processor, cores, memory and system."""
+    """The processor, cores, how many threads torch takes of them, memory and system."""
     import psutil
 
     info = Path("/proc/cpuinfo")
@@ -23,6 +25,7 @@ def hardware() -> dict[str, Any]:
     return {
         "cpu": model or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
+        "threads": threads_taken(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
     }

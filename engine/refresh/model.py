@@ -31,6 +31,7 @@ from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.serving.blend import Blend
 from engine.settings import Settings
+from engine.threads import threads_taken
 
 if TYPE_CHECKING:
     from engine.models.blend.scorer import BlendScorer
@@ -96,7 +97,7 @@ def _train_into(folder: Path, scorer: PinSageScorer, snapshot: Snapshot, seed: i
     with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
         scorer.save(temporary / MODEL)
         Blend(blend.weights, scorer.scale, scorer.bias, scorer.new_bias).save(temporary / layout.BLEND)
-        report = {**scorer.report(), "validation": figures, "blend": blend.report()}
+        report = {**scorer.report(), "threads": threads_taken(), "validation": figures, "blend": blend.report()}
         (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return report

@@ -32,6 +32,7 @@ from engine.refresh.row_state import write_begun
 from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.settings import Settings
+from engine.threads import threads_taken
 
 FORMAT = 1
 TRAINING = "training.json"
@@ -76,7 +77,7 @@ def train_user_model(
         with atomic_folder(folder, {"kind": "trained model", "format": FORMAT}) as temporary:
             if isinstance(fitted, Kept):
                 fitted.save(temporary / layout.MODEL)
-            report = {"settings": chosen, "report": fitted.report()}
+            report = {"settings": chosen, "threads": threads_taken(), "report": fitted.report()}
             (temporary / TRAINING).write_text(json.dumps(report, indent=2), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
     return folder

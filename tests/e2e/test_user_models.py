@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from engine import Engine
 from engine.datasets.folder_write import write_dataset
 from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
+from engine.models.gcmc.task import GcmcTask
 from engine.settings import Settings
 from tests.e2e.command import cli
 
@@ -78,6 +80,21 @@ def test_a_rating_model_is_published_beside_what_serves_and_predicts(engine: Eng
         engine.predict("user-0", "film-99")
     with pytest.raises(UnknownNodeError, match="user-99"):
         engine.predict("user-99", "film-1")
+
+
+def test_training_takes_no_more_threads_than_are_set_and_tells_how_many(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    del engine  # it fills the graph
+    seen = set[int]()
+    monkeypatch.setattr(GcmcTask, "validate", lambda self: seen.add(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    with Engine(settings.model_copy(update={"threads": 1})) as single:
+        single.build("gcmc", {"epochs": 2})
+    (told,) = (settings.home / "models").glob("*/training.json")
+    assert json.loads(told.read_text())["threads"] == 1
+    assert seen == {1}
+    assert torch.get_num_threads() == before
 
 
 def test_a_rating_model_ranks_what_the_user_has_not(engine: Engine):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from boards import topics, world
 
 from engine.errors import ConfigError, CorruptFileError, DataError, EmptyGraphError, InputError, UnknownNameError
@@ -69,6 +70,7 @@ def test_the_file_holds_what_a_reader_needs(tmp_path: Path):
         ("popularity", 0), ("popularity", 1), ("walks", 0), ("walks", 1)
     ]  # fmt: skip
     assert found["hardware"]["cores"] >= 1
+    assert found["hardware"]["threads"] == torch.get_num_threads()
     assert found["versions"]["python"]
     assert len(found["table"]["walks"]["warm"]["mrr"]["seeds"]) == 2
     assert found["versus"]["table"]["popularity"]["warm"]["mrr"]["low"] < 0
