@@ -15,6 +15,7 @@ from engine.training.checkpoint import Checkpoints
 from engine.types import CSR, FloatArray
 
 CUTOFF = 10
+STEPS, SMALLEST = 100, 8
 
 
 def next_items(data: UserItemData, lists: CSR, most: int) -> UserItemEdges | None:
@@ -45,6 +46,13 @@ def checkpoints_of(data: UserItemData, everything: bool, digest: str) -> Checkpo
     if data.workdir is None:
         return None
     return Checkpoints(data.workdir / ("checkpoints" if everything else "choosing"), digest)
+
+
+def step_size(asked: int, targets: int) -> int:
+    """How much of what there is to learn from a step takes: no more than is asked for, and so little that an epoch has `STEPS` of them, so
+    that a small data set is not over before more has been learned than what is popular. At least `SMALLEST`.
+    """
+    return min(asked, max(SMALLEST, targets // STEPS))
 
 
 def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:

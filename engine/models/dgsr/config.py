@@ -52,7 +52,7 @@ class DgsrTraining:
     """The steps. Raises ConfigError for a value out of range."""
 
     batch_size: int = 512
-    """Targets a step."""
+    """Targets a step, at most (see `engine.models.next_items.step_size`)."""
     checked: int = 4000
     """Users whose validation item is looked for after an epoch, at most."""
 
@@ -63,7 +63,7 @@ class DgsrTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=14, learning_rate=2e-3, decay=0.9, patience=2, weight_decay=0.3, average=0.99)
+    return LoopConfig(epochs=14, learning_rate=2e-3, decay=0.9, patience=3, weight_decay=0.3, average=0.99)
 
 
 @dataclass(frozen=True, slots=True)

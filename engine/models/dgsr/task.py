@@ -13,7 +13,7 @@ from engine.graph.snapshot_csr import edge_rows
 from engine.models.dgsr.config import DgsrSettings
 from engine.models.dgsr.graph import PlacedGraph
 from engine.models.dgsr.model import Dgsr, HopTensors
-from engine.models.next_items import gain
+from engine.models.next_items import gain, step_size
 from engine.models.sequences import newest
 from engine.models.user_item import UserItemEdges
 from engine.training.full_softmax import full_softmax
@@ -54,6 +54,7 @@ class DgsrTask:
         targets = np.flatnonzero(place > 0)
         targets = targets[np.argsort(order.ranks(user[targets]), kind="stable")]
         self.targets, self.user, self.place = targets, user, place
+        self.size = step_size(settings.training.batch_size, len(targets))
 
     @property
     def module(self) -> nn.Module:
@@ -61,14 +62,14 @@ class DgsrTask:
 
     @property
     def steps_an_epoch(self) -> int:
-        return -(-len(self.targets) // self.settings.training.batch_size)
+        return -(-len(self.targets) // self.size)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters())}]
 
     def batch(self, step: int) -> HistoryBatch:
         epoch, within = divmod(step, self.steps_an_epoch)
-        seed, size = self.settings.loop.seed, self.settings.training.batch_size
+        seed, size = self.settings.loop.seed, self.size
         drawn = np.random.default_rng([seed, epoch, 1]).permutation(len(self.targets))
         edge = self.targets[drawn[within * size : (within + 1) * size]]
         own, user = self.graph.timed.items_of, self.user[edge]

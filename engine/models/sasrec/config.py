@@ -40,7 +40,7 @@ class SasrecTraining:
     """The steps. Raises ConfigError for a value out of range."""
 
     batch_size: int = 256
-    """Users a step; each item after a user's first is a target."""
+    """Users a step, at most (see `engine.models.next_items.step_size`); each item after a user's first is a target."""
     checked: int = 4000
     """Users whose validation item is looked for after an epoch, at most."""
 
@@ -51,7 +51,7 @@ class SasrecTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=24, learning_rate=3e-3, decay=0.93, patience=3, weight_decay=0.3, average=0.98)
+    return LoopConfig(epochs=24, learning_rate=3e-3, decay=0.93, patience=5, weight_decay=0.3, average=0.98)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.models.next_items import gain
+from engine.models.next_items import gain, step_size
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.model import Sasrec
 from engine.models.sequences import newest
@@ -61,6 +61,7 @@ class SasrecTask:
     def __init__(self, model: Sasrec, lists: CSR, held: HeldOut | None, settings: SasrecSettings) -> None:
         self.model, self.lists, self.held, self.settings = model, lists, held, settings
         self.users = np.flatnonzero(lists.degrees() > 1).astype(np.int32)
+        self.size = step_size(settings.training.batch_size, len(self.users))
 
     @property
     def module(self) -> nn.Module:
@@ -68,7 +69,7 @@ class SasrecTask:
 
     @property
     def steps_an_epoch(self) -> int:
-        return -(-len(self.users) // self.settings.training.batch_size)
+        return -(-len(self.users) // self.size)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters())}]
@@ -110,7 +111,7 @@ class SasrecTask:
     def _order(self, epoch: int) -> list[IndexArray]:
         """The users of each step of an epoch."""
         rng = np.random.default_rng([self.settings.loop.seed, epoch, 1])
-        size, users = self.settings.training.batch_size, rng.permutation(self.users)
+        size, users = self.size, rng.permutation(self.users)
         length = self.lists.degrees()[users]
         pool = np.arange(len(users)) // (size * POOL)
         users = users[np.lexsort((length, pool))]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import TrainingError
+from engine.models.next_items import step_size
 from engine.models.sequences import newest, sequences
 from engine.models.user_baselines.sequential import MarkovChain, SessionKnn
 from engine.models.user_methods import USER_METHODS
@@ -72,3 +73,9 @@ def test_a_sequence_of_one_is_enough_to_answer() -> None:
         method = USER_METHODS[name].make({})
         method.fit(data)
         assert method.score(rows(data, 0)).any()
+
+
+@pytest.mark.parametrize(("targets", "size"), [(1_000_000, 512), (51_200, 512), (6_000, 60), (900, 9), (40, 8)])
+def test_an_epoch_of_a_small_data_set_has_a_hundred_steps(targets: int, size: int) -> None:
+    assert step_size(512, targets) == size
+    assert step_size(5, targets) == 5
