@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from engine.models.vectors import VectorMethod
 from engine.progress import progress
 from engine.types import FloatArray, IndexArray
 
+TIMES = 10
 FOLD_STEPS = 20
 """Steps of conjugate gradients from zero to the vectors that users are answered by."""
 
@@ -32,9 +33,10 @@ class AlsSettings:
     """Numbers a vector."""
     epochs: int = 12
     """Times that all users and then all items are solved for."""
-    unobserved: float = 0.03
-    """Weight of a user-item pair that is not there, beside 1 for one that is."""
-    ridge: float = 0.001
+    unobserved: float = 0.0
+    """Weight of a user-item pair that is not there, beside 1 for one that is. 0: so that all of them together weigh ten times as
+    much as all that are, whatever the size of the catalogue."""
+    ridge: float = 0.01
     """What holds vectors small."""
     frequency: float = 1.0
     """The ridge grows with a node's edges to this power; 0 holds all nodes alike."""
@@ -45,8 +47,8 @@ class AlsSettings:
         for name in ("dim", "epochs", "steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"als: {name} must be at least 1, not {getattr(self, name)}")
-        if not self.unobserved > 0 or not self.ridge > 0 or self.frequency < 0:
-            raise ConfigError("als: unobserved and ridge must be positive, and frequency not negative")
+        if not self.ridge > 0 or self.unobserved < 0 or self.frequency < 0:
+            raise ConfigError("als: ridge must be positive, unobserved and frequency not negative")
 
 
 class AlsScorer(VectorMethod):
@@ -75,10 +77,11 @@ class AlsScorer(VectorMethod):
         Raises:
             TrainingError: there are no edges.
         """
-        started, settings = time.perf_counter(), self.settings
+        started = time.perf_counter()
         user_degree, item_degree = known_degrees(data)
         users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
         edges = learned_edges(data, users, items)
+        settings = replace(self.settings, unobserved=self.settings.unobserved or _alike(edges))
         turned = edges.T.tocsr()
         rng = np.random.default_rng(data.seed)
         scale = 0.1 / np.sqrt(settings.dim)
@@ -128,6 +131,11 @@ class _Folding:
         ridge = _ridge(own, settings)
         solve_rows(own, vectors, self._items, ridge, settings.unobserved, FOLD_STEPS, torch.get_num_threads())
         return vectors
+
+
+def _alike(edges: csr_array) -> float:
+    """The weight of a pair that is not there with which all of them weigh `TIMES` as much as the edges."""
+    return min(1.0, TIMES * int(edges.nnz) / (int(edges.shape[0]) * int(edges.shape[1])))
 
 
 def _ridge(edges: csr_array, settings: AlsSettings) -> FloatArray:

@@ -50,7 +50,7 @@ class LightGcnTraining:
 
 
 def _loop() -> LoopConfig:
-    return LoopConfig(epochs=60, learning_rate=0.03, decay=0.95, average=0.9, check_every=10)
+    return LoopConfig(epochs=60, learning_rate=0.01, decay=0.95, average=0.9, check_every=10)
 
 
 @dataclass(frozen=True, slots=True)

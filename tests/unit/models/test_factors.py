@@ -13,6 +13,7 @@ from engine.models.factors.als_kernel import solve_rows
 from engine.models.factors.bpr import BprScorer
 from engine.models.user_item import VectorScorer
 from engine.models.user_methods import find_user_method
+from tests.unit.models.model_checks import ratings_of
 from tests.unit.models.ranking_checks import FoldInChecks, KeptChecks, RankingChecks, two_tastes
 
 
@@ -37,6 +38,18 @@ def test_scores_are_inner_products_of_vectors(model: VectorScorer):
     assert (products[~known] == 0).all() or model.name == "bpr"
 
 
+def test_what_is_not_there_weighs_ten_times_what_is_unless_told_otherwise():
+    pairs = {(user, (user * step + 7) % 40) for user in range(30) for step in (1, 3)}
+    data = ratings_of([(user, item, 1.0) for user, item in sorted(pairs)], 30, 40, levels=())
+    weight = 10 * len(pairs) / (30 * len({item for _, item in pairs}))
+    by_itself, told = AlsScorer(dim=4), AlsScorer(dim=4, unobserved=weight)
+    for model in (by_itself, told):
+        model.fit(data)
+    assert by_itself.report()["settings"]["unobserved"] == pytest.approx(weight)
+    everybody = np.arange(30, dtype=np.int32)
+    assert (by_itself.score(everybody) == told.score(everybody)).all()
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_rows_are_solved_to_their_least_squares(threads: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(als_kernel, "SMALL", 0)
@@ -55,7 +68,7 @@ def test_rows_are_solved_to_their_least_squares(threads: int, monkeypatch: pytes
 def test_settings_out_of_range_are_named():
     for name, wrong in (
         ("als", {"dim": 0}),
-        ("als", {"unobserved": 0.0}),
+        ("als", {"unobserved": -0.1}),
         ("bpr", {"epochs": 0}),
         ("bpr", {"ridge": -1}),
     ):
