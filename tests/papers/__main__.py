@@ -46,7 +46,7 @@ TABLES = (
         "gcmc-douban.toml",
     ),
     Table("filmtrust", "rating", "bias,mf,svdpp,bayes,trustsvd,graphrec", ("--split", "random", "--seeds", "5")),
-    Table("ciao", "rating", "bias,graphrec,trustsvd,svdpp", ("--split", "random", "--seeds", "1")),
+    Table("ciao", "rating", "bias,graphrec,trustsvd,svdpp", ("--split", "random", "--seeds", "5"), "ciao.toml"),
     Table(
         "gowalla",
         "full-ranking",
@@ -58,7 +58,7 @@ TABLES = (
         Table(
             "diffnet-yelp",
             protocol,
-            "popularity,bpr,lightgcn,diffnet",
+            "popularity,item-knn,als,bpr,lightgcn,diffnet",
             ("--split", "official", "--seeds", "1"),
             "diffnet-yelp.toml",
         )
@@ -67,8 +67,9 @@ TABLES = (
     Table(
         "sasrec-games",
         "leave-last-out",
-        "popularity,item-knn,user-knn,markov,session-knn,sasrec,dgsr",
-        ("--seeds", "1"),
+        "popularity,item-knn,user-knn,ease,als,markov,session-knn,sasrec,dgsr",
+        ("--seeds", "2"),
+        "sasrec-games.toml",
     ),
     *(
         Table(data, "full-ranking", "popularity,item-knn,ease,als,bpr,sasrec,dgsr", ("--split", "time", "--seeds", "1"))
@@ -83,10 +84,11 @@ TABLES = (
     Table(
         "hetrec2011-lastfm-2k",
         "full-ranking",
-        "popularity,item-knn,lightgcn,diffnet",
+        "popularity,item-knn,als,lightgcn,diffnet",
         ("--split", "user", "--seeds", "3"),
         "hetrec2011-lastfm-2k-friends.toml",
     ),
+    Table("ml-100k", "cold-users", "popularity,item-knn,user-knn,ease,als,bpr,lightgcn,graph-filter", ("--seeds", "3")),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
     Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
 )
