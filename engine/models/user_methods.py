@@ -28,7 +28,8 @@ _BIAS_SPACE: Space = {
 _SVDPP_SPACE: Space = {
     "dim": Range(10, 100, log=True, whole=True),
     "epochs": Range(10, 100, log=True, whole=True),
-    "regularisation": Range(0.02, 0.3, log=True),
+    "regularisation": Range(0.02, 1, log=True),
+    "bias_regularisation": Range(0.005, 0.5, log=True),
 }
 _SASREC_SPACE: Space = {
     "dim": OneOf((32, 64, 128)),
@@ -38,7 +39,7 @@ _SASREC_SPACE: Space = {
 _TRUSTSVD_SPACE: Space = {
     "dim": Range(5, 50, log=True, whole=True),
     "epochs": Range(10, 100, log=True, whole=True),
-    "regularisation": Range(0.2, 2, log=True),
+    "regularisation": Range(0.2, 10, log=True),
     "trust": Range(0.1, 1, log=True),
 }
 _GRAPHREC_SPACE: Space = {
