@@ -111,7 +111,19 @@ def tune(
         if out is None
         else KeptTrials.open(
             out.with_suffix(".trials.json"),
-            digest([folder.resolve(), method, protocol, task.split_name, numbers, start.sections, seed, chosen]),
+            digest(
+                [
+                    folder.resolve(),
+                    method,
+                    protocol,
+                    task.split_name,
+                    numbers,
+                    start.sections,
+                    seed,
+                    chosen,
+                    known.space,
+                ]
+            ),
         )
     )
     search = _Search(task, method, tuning_split(task.split(seed), numbers.valid_share), chosen, start, out, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def test_a_search_goes_on_where_it_was_stopped(tmp_path: Path, folder: Path, dia
     out.with_suffix(".trials.json").write_text("{}")
     with pytest.raises(CorruptFileError, match="holds no trials"):
         tune("dial", folder, "rating", minutes=5, trials=2, out=out)
+
+
+def test_a_search_in_other_ranges_starts_anew(
+    tmp_path: Path, folder: Path, dial: type[Dial], monkeypatch: pytest.MonkeyPatch
+):
+    del dial
+    out, known = tmp_path / "found.toml", USER_METHODS["dial"]
+    tune("dial", folder, "rating", minutes=5, trials=3, out=out)
+    for space in ({"dial": Range(0, 10)}, {"dial": Range(5, 9)}):
+        monkeypatch.setitem(USER_METHODS, "dial", replace(known, space=space))
+        assert len(tune("dial", folder, "rating", minutes=5, trials=2, out=out).trials) == 2
 
 
 def test_what_cannot_be_searched_is_named(folder: Path, dial: type[Dial]):
