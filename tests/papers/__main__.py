@@ -46,7 +46,7 @@ TABLES = (
         "gcmc-douban.toml",
     ),
     Table("filmtrust", "rating", "bias,mf,svdpp,bayes,trustsvd,graphrec", ("--split", "random", "--seeds", "5")),
-    Table("ciao", "rating", "bias,graphrec,trustsvd,svdpp", ("--split", "random", "--seeds", "5")),
+    Table("ciao", "rating", "bias,graphrec,trustsvd,svdpp", ("--split", "random", "--seeds", "5"), "ciao.toml"),
     Table(
         "gowalla",
         "full-ranking",
