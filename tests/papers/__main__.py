@@ -84,7 +84,7 @@ TABLES = (
     Table(
         "hetrec2011-lastfm-2k",
         "full-ranking",
-        "popularity,item-knn,als,lightgcn,diffnet",
+        "popularity,item-knn,ease,als,lightgcn,diffnet",
         ("--split", "user", "--seeds", "3"),
         "hetrec2011-lastfm-2k-friends.toml",
     ),
