@@ -58,7 +58,7 @@ TABLES = (
         Table(
             "diffnet-yelp",
             protocol,
-            "popularity,item-knn,als,bpr,lightgcn,diffnet",
+            "popularity,item-knn,ease,als,bpr,lightgcn,diffnet",
             ("--split", "official", "--seeds", "1"),
             "diffnet-yelp.toml",
         )
