@@ -20,12 +20,15 @@ def at_most(threads: int) -> Iterator[None]:
     Sums of floats depend on how many threads share them out: a training repeats to the last digit with the same number.
     """
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     before = torch.get_num_threads()
-    fewer = min(threads, before)
+    fewer = dict[str, int]()
+    for library in threadpool_info():
+        name = library["prefix"]
+        fewer[name] = min(threads, before, library["num_threads"], fewer.get(name, threads))
     with threadpool_limits(fewer):
-        torch.set_num_threads(fewer)
+        torch.set_num_threads(min(threads, before))
         try:
             yield
         finally:

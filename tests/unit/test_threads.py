@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from engine.threads import at_most, threads_taken
 
@@ -30,3 +30,11 @@ def test_arithmetic_keeps_to_its_threads_and_has_them_back_afterwards():
     with at_most(64):  # never more than would be taken anyway
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_library_that_was_held_to_fewer_keeps_to_them():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpool_limits(1, user_api="blas"), at_most(2):
+        assert {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"} == {1}
+        assert torch.get_num_threads() == 2
