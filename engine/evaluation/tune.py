@@ -106,26 +106,8 @@ def tune(
     numbers = read_numbers(asked.numbers, dict(start.numbers))
     task = UserTask(asked, DatasetFolder.open(folder), numbers, split)
     task.check([method])
-    kept = (
-        None
-        if out is None
-        else KeptTrials.open(
-            out.with_suffix(".trials.json"),
-            digest(
-                [
-                    folder.resolve(),
-                    method,
-                    protocol,
-                    task.split_name,
-                    numbers,
-                    start.sections,
-                    seed,
-                    chosen,
-                    known.space,
-                ]
-            ),
-        )
-    )
+    of = [folder.resolve(), method, protocol, task.split_name, numbers, start.sections, seed, chosen, known.space]
+    kept = None if out is None else KeptTrials.open(out.with_suffix(".trials.json"), digest(of))
     search = _Search(task, method, tuning_split(task.split(seed), numbers.valid_share), chosen, start, out, kept)
     search.run(minutes * 60, trials, seed)
     if search.best is None:

@@ -49,8 +49,8 @@ def checkpoints_of(data: UserItemData, everything: bool, digest: str) -> Checkpo
 
 
 def step_size(asked: int, targets: int) -> int:
-    """How much of what there is to learn from a step takes: no more than is asked for, and so little that an epoch has `STEPS` of them, so
-    that a small data set is not over before more has been learned than what is popular. At least `SMALLEST`.
+    """How much of what there is to learn from a step takes, of what is asked for at most: so little that an epoch has `STEPS` steps, or a
+    small data set would be over before more has been learned than what is popular; but not below `SMALLEST`.
     """
     return min(asked, max(SMALLEST, targets // STEPS))
 

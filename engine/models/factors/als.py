@@ -21,6 +21,7 @@ from engine.progress import progress
 from engine.types import FloatArray, IndexArray
 
 TIMES = 10
+"""How much more than all pairs that are there those that are not weigh in all, where no weight of one is set."""
 FOLD_STEPS = 20
 """Steps of conjugate gradients from zero to the vectors that users are answered by."""
 
@@ -81,7 +82,7 @@ class AlsScorer(VectorMethod):
         user_degree, item_degree = known_degrees(data)
         users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
         edges = learned_edges(data, users, items)
-        settings = replace(self.settings, unobserved=self.settings.unobserved or _alike(edges))
+        settings = replace(self.settings, unobserved=self.settings.unobserved or _unobserved(edges))
         turned = edges.T.tocsr()
         rng = np.random.default_rng(data.seed)
         scale = 0.1 / np.sqrt(settings.dim)
@@ -133,8 +134,8 @@ class _Folding:
         return vectors
 
 
-def _alike(edges: csr_array) -> float:
-    """The weight of a pair that is not there with which all of them weigh `TIMES` as much as the edges."""
+def _unobserved(edges: csr_array) -> float:
+    """The weight of a pair that is not there with which all of them weigh `TIMES` what the edges do, at most that of an edge."""
     return min(1.0, TIMES * int(edges.nnz) / (int(edges.shape[0]) * int(edges.shape[1])))
 
 
