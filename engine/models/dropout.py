@@ -55,10 +55,6 @@ class Dropout:
         out: Tensor = _DroppedRows.apply(table, rows, self.share, self._keys(len(rows)))  # type: ignore[no-untyped-call]
         return out
 
-    def stays(self, count: int) -> Tensor:
-        """Whether each of so many whole things stays, bool `[count]`."""
-        return torch.from_numpy(self._keys(count) >= _below(self.share))
-
     def _keys(self, count: int) -> Keys:
         self.draws += 1
         of = np.array([self.seed, self.draws], dtype=np.uint64)

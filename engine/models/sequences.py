@@ -34,18 +34,16 @@ class History:
         items: int32 `[M]`, rows, oldest first; one may come again.
         times: int64 `[M]` epoch ms, `NO_TIME` where an edge has none.
         before: epoch ms, the time of the prediction.
-        user: the user's row; -1 for one who came after the data.
         takers: of items among these, where more is known than the data holds; None for what the data holds.
     """
 
     items: IndexArray
     times: TimeArray
     before: int
-    user: int = -1
     takers: Takers | None = None
 
     @staticmethod
-    def of(items: IndexArray, times: TimeArray, before: int, order: KeyOrder, user: int = -1) -> History:
+    def of(items: IndexArray, times: TimeArray, before: int, order: KeyOrder) -> History:
         """What came before a time, in the order of `sequences`.
 
         Args:
@@ -54,7 +52,7 @@ class History:
         """
         read = np.flatnonzero(times < before)
         read = read[np.lexsort((order.ranks(items[read]), times[read]))]
-        return History(items[read].astype(np.int32), times[read].astype(np.int64), before, user)
+        return History(items[read].astype(np.int32), times[read].astype(np.int64), before)
 
     def only(self, kept: NDArray[np.integer]) -> History:
         """With some of the edges alone, by position."""

@@ -75,10 +75,10 @@ def _history(one: UserRecommender, user: str, before: int) -> History:
     row = one.row_of(user)
     taken = one.in_graph(user, row)
     if taken is None:
-        return History(np.empty(0, np.int32), np.empty(0, np.int64), before, row)
+        return History(np.empty(0, np.int32), np.empty(0, np.int64), before)
     rows, times = one.view.items.index_of(list(taken.items)), np.array(taken.times, np.int64)
     known = (rows >= 0) & ~np.isin(rows, list(one.forgotten.items))
-    return History.of(rows[known], times[known], before, one.view.items.order, row)
+    return History.of(rows[known], times[known], before, one.view.items.order)
 
 
 def _with_takers(one: UserRecommender, history: History) -> History:

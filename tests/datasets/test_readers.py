@@ -135,11 +135,11 @@ def test_gowalla_reads_the_same_pairs_from_train_txt_or_the_adjacency_matrix(tmp
     assert from_matrix.splits["official"]["train"] == {"user_id": ["0", "1", "1"], "item_id": ["1", "1", "2"]}
 
 
-def test_sasrec_counts_steps_and_leaves_the_last_out(tmp_path: Path) -> None:
+def test_sasrec_counts_steps_towards_the_last_and_leaves_it_out(tmp_path: Path) -> None:
     found = read("sasrec-games", tmp_path)
-    assert found.tables["interactions"]["time"] == [1, 2, 3, 4, 1, 2, 1, 2, 3]
+    assert found.tables["interactions"]["time"] == [1, 2, 3, 4, 3, 4, 2, 3, 4]
     split = found.splits["leave-last-out"]
-    assert split["test"] == {"user_id": ["1", "3"], "item_id": ["9", "3"], "time": [4, 3]}
+    assert split["test"] == {"user_id": ["1", "3"], "item_id": ["9", "3"], "time": [4, 4]}
     assert split["valid"]["item_id"] == ["4", "4"]
     assert split["train"]["user_id"] == ["1", "1", "2", "2", "3"]
 

@@ -15,7 +15,7 @@ MIN_SPLIT = 3
 def _read(source: Source) -> Converted:
     path = source.file("Video.txt")
     table = read_table(path, {"user": whole, "item": whole}, separator=" ")
-    step: list[int] = []
+    left: list[int] = []
     rows: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
     seen: set[int] = set()
     for user, group in groupby(range(len(table["user"])), key=table["user"].__getitem__):
@@ -23,17 +23,18 @@ def _read(source: Source) -> Converted:
         if user in seen:
             raise wrong_line(path, history[0] + 1, "each user's items together", f"user {user} again")
         seen.add(user)
-        step += range(1, len(history) + 1)
+        left += reversed(range(len(history)))
         if len(history) < MIN_SPLIT:
             rows["train"] += history
         else:
             rows["train"] += history[:-2]
             rows["valid"].append(history[-2])
             rows["test"].append(history[-1])
+    longest = max(left, default=0) + 1
     interactions: dict[str, list[Any]] = {
         "user_id": [str(u) for u in table["user"]],
         "item_id": [str(i) for i in table["item"]],
-        "time": step,
+        "time": [longest - after for after in left],
     }
     return Converted(
         tables={
@@ -48,8 +49,8 @@ def _read(source: Source) -> Converted:
 READER = Reader(
     name="sasrec-games",
     about=(
-        "Each user's items in order. The file has no times: `time` counts a user's steps (1, 2, ...) and orders only "
-        "within a user. The split leave-last-out holds the last item for test, the one before for validation."
+        "Each user's items in order. The file has no times: `time` counts steps towards a user's last, which all have at "
+        "the same time, since the split leave-last-out asks for it: it holds that one for test, the one before for validation."
     ),
     files=("Video.txt",),
     origin="github.com/kang205/SASRec, data/Video.txt; Amazon review data, research use",

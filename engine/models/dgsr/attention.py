@@ -27,7 +27,7 @@ def attention(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeAr
         shares[layer, hop, name] = share
 
     with torch.no_grad():
-        model(*graph.histories(users, place, before, model.config), watch=watch)
+        model(graph.histories(users, place, before, model.config), watch=watch)
     found, ways = [], dict[str, FloatArray]()
     read = histories(graph.timed, users, place, before, model.config.most)
     names = dict.fromkeys(name for *_, name in shares)

@@ -22,9 +22,10 @@ class DgsrConfig:
     """How many of a user's latest items are followed."""
     users: int = 20
     """How many of an item's latest users are followed."""
+    temperature: float = 0.15
+    """What the cosine of what is expected and an item is divided by to give its logit."""
     dropout: float = 0.5
-    """Chance that a number of an embedding is 0 in a step, and that a user's own embedding is not there at all: what is
-    known of a user who came after training."""
+    """Chance that a number of an embedding is 0 in a step."""
     long_term: bool = True
     """Attend by the node itself, with embeddings of the relative order (equations 5 to 8)."""
     short_term: bool = True
@@ -36,6 +37,8 @@ class DgsrConfig:
         for name in ("dim", "hops", "length", "users"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"dgsr: {name} must be at least 1, not {getattr(self, name)}")
+        if not self.temperature > 0:
+            raise ConfigError(f"dgsr: temperature must be positive, not {self.temperature}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dgsr: dropout must be at least 0 and less than 1, not {self.dropout}")
         if not (self.long_term or self.short_term):

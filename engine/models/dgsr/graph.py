@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from engine.errors import TrainingError
 from engine.graph.snapshot_csr import edge_rows, relation
@@ -38,7 +37,7 @@ class PlacedGraph:
 
     def histories(
         self, users: IndexArray, place: OffsetArray, before: TimeArray, config: DgsrConfig
-    ) -> tuple[Tensor, list[HopTensors]]:
+    ) -> list[HopTensors]:
         """What predictions rest on, as `Dgsr.forward` takes it; arguments as of `engine.sampling.histories.histories`."""
         hops = []
         for number, hop in enumerate(histories(self.timed, users, place, before, config.most), start=1):
@@ -51,7 +50,7 @@ class PlacedGraph:
                     newest=torch.from_numpy(np.maximum(hop.indptr[1:] - 1, 0)),
                 )
             )
-        return torch.from_numpy(self.user_row[users]), hops
+        return hops
 
 
 def placed_graph(

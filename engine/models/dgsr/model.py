@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.models.attention.dots import Attended, Marks, attend_by_dots
 from engine.models.attention.lists import Ints, Lists
@@ -42,7 +43,7 @@ Watch = Callable[[int, int, str, FloatArray], None]
 
 
 class Update(nn.Module):
-    """What a node becomes from its neighbours (equations 5 to 12), for one side and one layer.
+    """What its neighbours add to a node (equations 5 to 12), for one side and one layer.
 
     What is linear in the neighbours goes through the sums, and through the products with what a node asks: q . (W x) is
     (W^T q) . x. So matrices are multiplied once a node, and not once a neighbour.
@@ -88,7 +89,7 @@ class Update(nn.Module):
         if told_of is not None:
             for name, found in attended.items():
                 told_of(name, found.weight)
-        return torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
+        return itself + torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
 
     def _long_term(self, asked: Tensor, neighbours: Tensor, hop: HopTensors) -> Attended:
         marks = Marks(hop.age, asked @ self.key_order.T) if self.config.order else None
@@ -106,11 +107,15 @@ class Dgsr(nn.Module):
     """Dynamic graph neural network for sequential recommendation (Zhang et al., 2021).
 
     A node at a prediction time is computed from its latest neighbours before that time, layer by layer; a user is scored
-    against an item by [h^0 || ... || h^L] W_P e_i (equation 13). Beside the user's own states stand those of their newest item,
-    of which the paper has none: attention alone would have to learn for each user anew that the last item matters most.
+    against an item by [h^1 || ... || h^L] W_P e_i (equation 13). Apart from the paper:
+
+    - A prediction does not start from its user's own embedding, which remembers what they took up rather than tells what
+      they will, but from one vector for everybody. Users whom a history leads to have embeddings, as in the paper.
+    - Beside the user's own states stand those of their newest item: attention alone would have to learn anew that it matters most.
+    - A layer adds to what a node was, and scores are cosines over a temperature.
 
     Shapes:
-        - users: `[users, dim]`; items: `[items, dim]`
+        - users: `[users, dim]`; items: `[items, dim]`; anybody: `[dim]`
     """
 
     def __init__(self, config: DgsrConfig, num_users: int, num_items: int) -> None:
@@ -118,28 +123,28 @@ class Dgsr(nn.Module):
         self.config = config
         self.users = nn.Parameter(torch.empty(num_users, config.dim).normal_(std=config.dim**-0.5))
         self.items = nn.Parameter(torch.empty(num_items, config.dim).normal_(std=config.dim**-0.5))
+        self.anybody = nn.Parameter(torch.empty(config.dim).normal_(std=config.dim**-0.5))
         self.layers = nn.ModuleList(
             nn.ModuleList(
                 Update(config, (config.length, config.users)[side]) for side in range(min(2, config.hops - layer))
             )
             for layer in range(config.hops)
         )
-        self.project = nn.Linear((2 * config.hops + 1) * config.dim, config.dim, bias=False)
+        self.project = nn.Linear(2 * config.hops * config.dim, config.dim, bias=False)
 
-    def forward(
-        self, users: Tensor, hops: Sequence[HopTensors], seed: int | None = None, watch: Watch | None = None
-    ) -> Tensor:
-        """What each user is expected to take up next, `[B, dim]`, to be multiplied with `items`.
+    def forward(self, hops: Sequence[HopTensors], seed: int | None = None, watch: Watch | None = None) -> Tensor:
+        """What each user is expected to take up next, `[B, dim]`, to be multiplied with `answers`.
 
         Args:
-            users: int64 `[B]`, `NOBODY` for one of whom nothing was learned.
+            hops: the items of the users, the users of those, and so on.
             seed: of dropout; None drops nothing.
             watch: is told what was weighed.
         """
         drop = Dropout(self.config.dropout, seed)
-        sides = [torch.where(drop.stays(len(users)), users, NOBODY), *(hop.nodes for hop in hops)]
-        states = [drop.rows((self.users, self.items)[number % 2], nodes) for number, nodes in enumerate(sides)]
-        found = [states[0], _newest(states[1], hops[0])]
+        tables = self.users, self.items
+        states = [self.anybody.expand(len(hops[0].lists), -1)]
+        states += [drop.rows(tables[number % 2], hop.nodes) for number, hop in enumerate(hops, start=1)]
+        found = [_newest(states[1], hops[0])]
         for depth, layer in enumerate(self.layers, start=1):
             states = [
                 layer[number % 2](  # type: ignore[index]
@@ -153,4 +158,9 @@ class Dgsr(nn.Module):
             found.append(states[0])
             if depth < self.config.hops:
                 found.append(_newest(states[1], hops[0]))
-        return self.project(torch.cat(found, dim=1))  # type: ignore[no-any-return]
+        return F.normalize(self.project(torch.cat(found, dim=1)), dim=1) / self.config.temperature
+
+    @property
+    def answers(self) -> Tensor:
+        """What `forward` is multiplied with: the items' vectors, each of length 1, `[items, dim]`."""
+        return F.normalize(self.items, dim=1)

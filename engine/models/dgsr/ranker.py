@@ -119,7 +119,7 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         return next_scores(
             graph.item_row,
             trained.share,
-            trained.model.items,
+            trained.model.answers,
             has,
             lambda: expected_next(trained.model, graph, some, when),
         )
@@ -141,8 +141,7 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         return history.only(np.flatnonzero((self.graph.item_row[history.items] >= 0) & (history.times >= 0)))
 
     def _with(self, history: History) -> DgsrRanker:
-        """The method with two more rows: a user who has this history and is otherwise whom it names, and anybody who came after
-        the data."""
+        """The method with two more rows: a user who has this history, and anybody who came after the data."""
         graph, known = self.graph, self._known_of(history)
         own = graph.timed.items_of
         assert own.time is not None
@@ -154,10 +153,9 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         )
         found = DgsrRanker(self.settings)
         found.trained = self.trained
-        named = graph.user_row[history.user] if history.user >= 0 else NOBODY
         users_of = graph.timed.users_of
         if history.takers is not None:
             users_of = with_takers(users_of, history.takers, stranger=len(graph.user_row) + 1)
         timed = TimedGraph(longer, users_of)
-        found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, [named, NOBODY]))
+        found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, [NOBODY, NOBODY]))
         return found

@@ -25,12 +25,11 @@ class HistoryBatch:
     """One step.
 
     Attributes:
-        users, hops: as `Dgsr.forward` takes them.
+        hops: as `Dgsr.forward` takes them.
         answer: int64 `[B]`, rows of the items' table.
         seed: of dropout.
     """
 
-    users: Tensor
     hops: list[HopTensors]
     answer: Tensor
     seed: int
@@ -74,14 +73,14 @@ class DgsrTask:
         edge = self.targets[drawn[within * size : (within + 1) * size]]
         own, user = self.graph.timed.items_of, self.user[edge]
         assert own.time is not None
-        users, hops = self.graph.histories(user, self.place[edge], own.time[edge], self.settings.network)
+        hops = self.graph.histories(user, self.place[edge], own.time[edge], self.settings.network)
         answer = torch.from_numpy(self.graph.item_row[own.indices[edge]])
         of_dropout = int(np.random.SeedSequence([seed, step, 2]).generate_state(1)[0])
-        return HistoryBatch(users, hops, answer, of_dropout)
+        return HistoryBatch(hops, answer, of_dropout)
 
     def loss(self, batch: HistoryBatch) -> Tensor:
         """Mean cross-entropy of the item that came, over all items (equation 14)."""
-        return full_softmax(self.model(batch.users, batch.hops, batch.seed), self.model.items, batch.answer)
+        return full_softmax(self.model(batch.hops, batch.seed), self.model.answers, batch.answer)
 
     def validate(self) -> float | None:
         """NDCG@10 of the item that comes next, among all that the user does not have."""
@@ -90,7 +89,7 @@ class DgsrTask:
         total, own = 0.0, self.graph.timed.items_of
         for start in range(0, len(self.held), 256):
             some = self.held.only(np.arange(start, min(start + 256, len(self.held))))
-            scores = expected_next(self.model, self.graph, some.user, self._when(some)) @ self.model.items.T
+            scores = expected_next(self.model, self.graph, some.user, self._when(some)) @ self.model.answers.T
             taken = newest(own, some.user, max(1, int(own.degrees()[some.user].max())))
             taken = CSR(taken.indptr, self.graph.item_row[taken.indices].astype(np.int32))
             total += gain(scores, torch.from_numpy(self.graph.item_row[some.item]), taken)
@@ -106,4 +105,4 @@ def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: Ti
     """What users are expected to take up next, `[B, dim]`, after all of their own and what was before a time each of others."""
     place = graph.timed.items_of.degrees()[users]
     with torch.no_grad():
-        return model(*graph.histories(users, place, before, model.config))  # type: ignore[no-any-return]
+        return model(graph.histories(users, place, before, model.config))  # type: ignore[no-any-return]

@@ -22,6 +22,8 @@ class SasrecConfig:
     """Attention heads a layer; they share `dim`."""
     length: int = 50
     """How many of a user's latest items are looked at."""
+    temperature: float = 0.15
+    """What the cosine of what is expected and an item is divided by to give its logit."""
     dropout: float = 0.5
     """Chance that a number of an embedding, or of what a layer adds, is 0 in a step."""
 
@@ -31,6 +33,8 @@ class SasrecConfig:
                 raise ConfigError(f"sasrec: {name} must be at least 1, not {getattr(self, name)}")
         if self.dim % self.heads:
             raise ConfigError(f"sasrec: dim must be a multiple of heads, not {self.dim} and {self.heads}")
+        if not self.temperature > 0:
+            raise ConfigError(f"sasrec: temperature must be positive, not {self.temperature}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"sasrec: dropout must be at least 0 and less than 1, not {self.dropout}")
 

@@ -16,7 +16,7 @@ from engine.training.checkpoint import read_tensors, write_tensors
 from engine.types import FloatArray
 
 WEIGHTS, SETTINGS, ITEMS = "weights.pt", "settings.json", "items.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,12 @@ class Sasrec(nn.Module):
         x = drop(F.embedding(sequences, self.items) + self.positions[: sequences.shape[1]])
         for block in self.blocks:
             x = block(x, drop)
-        return self.last(x)  # type: ignore[no-any-return]
+        return F.normalize(self.last(x), dim=-1) / self.config.temperature
+
+    @property
+    def answers(self) -> Tensor:
+        """What `forward` is multiplied with: the items' vectors, each of length 1, `[items, dim]`."""
+        return F.normalize(self.items, dim=1)
 
     def weights(self, sequence: Tensor) -> Tensor:
         """What the last place of one sequence attends to in each block, `[blocks, heads, L]`.

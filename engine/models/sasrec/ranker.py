@@ -135,7 +135,7 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
         trained, has = self.trained, last.degrees() > 0
         some = newest(last, np.flatnonzero(has).astype(np.int32), self.settings.network.length)
         return next_scores(
-            self._row, trained.share, trained.model.items, has, lambda: expected_next(trained.model, some)
+            self._row, trained.share, trained.model.answers, has, lambda: expected_next(trained.model, some)
         )
 
 

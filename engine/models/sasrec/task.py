@@ -94,7 +94,7 @@ class SasrecTask:
     def loss(self, batch: SequenceBatch) -> Tensor:
         """Mean cross-entropy of what came next, over all items."""
         expected = self.model(batch.sequences, batch.seed).flatten(0, 1)
-        return full_softmax(expected[batch.place], self.model.items, batch.answer)
+        return full_softmax(expected[batch.place], self.model.answers, batch.answer)
 
     def validate(self) -> float | None:
         """NDCG@10 of the item that comes next, among all that the user does not have."""
@@ -104,7 +104,7 @@ class SasrecTask:
         for start in range(0, len(self.held.users), 512):
             some = slice(start, start + 512)
             found = newest(self.lists, self.held.users[some], self.settings.network.length)
-            scores = expected_next(self.model, found) @ self.model.items.T
+            scores = expected_next(self.model, found) @ self.model.answers.T
             total += gain(scores, torch.from_numpy(self.held.item[some]), found)
         return total / len(self.held.users)
 

@@ -86,7 +86,7 @@ def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(CorruptFileError, match="not a SASRec"):
         SasrecRanker.load(tmp_path / "model", ring(4))
-    with atomic_folder(tmp_path / "other", {"kind": "sasrec", "format": 1}):
+    with atomic_folder(tmp_path / "other", {"kind": "sasrec", "format": 2}):
         pass
     with pytest.raises(CorruptFileError, match="do not fit"):
         SasrecRanker.load(tmp_path / "other", ring(4))
