@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from engine.client.following import follow_flip
+from engine.client.threads import within_threads
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
     from engine.registry import Receipt
 
 
+@within_threads
 def forget(
     engine: Engine, kind: Literal["item", "context", "user"], node_id: str | Iterable[str]
 ) -> tuple[Receipt, ...]:
@@ -45,6 +47,7 @@ def forget(
     return tuple(engine.registry.receipts.get(one.number) for one in receipts)
 
 
+@within_threads
 def close_receipts(engine: Engine, *, cause: str = "asked for") -> tuple[Receipt, ...]:
     """Go on where a `forget` could not end: purge every kept folder, look, and complete what is open. Recorded as a run.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.client.following import follow_flip
-from engine.threads import at_most
+from engine.client.threads import within_threads
 
 _WAIT_S = 2.0
 """Collecting garbage holds the lease for a moment too."""
@@ -29,6 +29,7 @@ def snapshot(engine: Engine) -> Snapshot:
     return export_snapshot(engine.graph, engine.settings)
 
 
+@within_threads
 def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None) -> Path:
     """Train a model on the graph as it is now; a training that was interrupted goes on where it was.
 
@@ -54,10 +55,11 @@ def train(engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | No
         assert built.training is not None
         return engine.registry.trainings.get(built.training).path
     pinsage.untrained(model, config or {})  # a wrong setting is said before the graph is read
-    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S), at_most(engine.settings.threads):
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S):
         return pinsage.train(engine.registry, engine.snapshot(), engine.settings, model, config or {})
 
 
+@within_threads
 def build(
     engine: Engine, model: str = "pinsage", config: Mapping[str, Any] | None = None, *, publish: bool = True
 ) -> Generation:
@@ -83,7 +85,7 @@ def build(
     make = user_model.build_user_model if about_users else pinsage.build
     check = user_model.untrained if about_users else pinsage.untrained
     check(model, config or {})
-    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held, at_most(engine.settings.threads):
+    with engine.registry.leases.hold(BUILDING, wait_s=_WAIT_S) as held:
         as_of = datetime.now(UTC)
         built = make(engine.registry, engine.snapshot(), as_of, engine.settings, model, config or {})
         if publish:
@@ -98,11 +100,11 @@ def _is_about_users(model: str) -> bool:
     return model in USER_METHODS
 
 
+@within_threads
 def evaluate(
     engine: Engine, protocol: str, data: Path | str, methods: Sequence[str], **options: Any
 ) -> EvaluationReport:
     """Score methods on a data set folder, without the graph or a generation; see `engine.evaluation.run.evaluate`."""
     from engine.evaluation.run import evaluate
 
-    with at_most(engine.settings.threads):
-        return evaluate(protocol, Path(data), methods, **options)
+    return evaluate(protocol, Path(data), methods, **options)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.client.following import follow_flip
-from engine.threads import at_most
+from engine.client.threads import within_threads
 
 if TYPE_CHECKING:
     from engine.client.engine import Engine
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.serving.view import View
 
 
+@within_threads
 def refresh(
     engine: Engine,
     *,
@@ -43,19 +44,19 @@ def refresh(
     from engine.embedding.kept import Limits
     from engine.refresh.refresh import refresh
 
-    with at_most(engine.settings.threads):
-        told = refresh(
-            engine.registry,
-            engine.graph,
-            engine.settings,
-            Limits(epsilon, max_nodes, budget_s),
-            cause=cause,
-            view=_open(engine),
-        )
+    told = refresh(
+        engine.registry,
+        engine.graph,
+        engine.settings,
+        Limits(epsilon, max_nodes, budget_s),
+        cause=cause,
+        view=_open(engine),
+    )
     follow_flip(engine)
     return told
 
 
+@within_threads
 def refresh_models(
     engine: Engine, *, max_nodes: int | None = None, budget_s: float | None = None, cause: str = "asked for"
 ) -> Mapping[str, Refreshed]:
@@ -77,22 +78,22 @@ def refresh_models(
     from engine.embedding.kept import Limits
 
     try:
-        with at_most(engine.settings.threads):
-            return _models(engine).refresh(Limits(0.0, max_nodes, budget_s), cause=cause)
+        return _models(engine).refresh(Limits(0.0, max_nodes, budget_s), cause=cause)
     finally:
         engine.opened.look_again()
 
 
+@within_threads
 def rehearse_models(
     engine: Engine, *, max_nodes: int | None = None, budget_s: float | None = None
 ) -> Mapping[str, Refreshed]:
     """Do what `refresh_models` does, publish nothing and leave nothing behind."""
     from engine.embedding.kept import Limits
 
-    with at_most(engine.settings.threads):
-        return _models(engine).rehearse(Limits(0.0, max_nodes, budget_s))
+    return _models(engine).rehearse(Limits(0.0, max_nodes, budget_s))
 
 
+@within_threads
 def rehearse_refresh(
     engine: Engine, *, epsilon: float = 0.0, max_nodes: int | None = None, budget_s: float | None = None
 ) -> Refreshed:
@@ -101,10 +102,10 @@ def rehearse_refresh(
     from engine.refresh.refresh import rehearse
 
     limits = Limits(epsilon, max_nodes, budget_s)
-    with at_most(engine.settings.threads):
-        return rehearse(engine.registry, engine.graph, engine.settings, limits, view=_open(engine))
+    return rehearse(engine.registry, engine.graph, engine.settings, limits, view=_open(engine))
 
 
+@within_threads
 def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:
     """Compute some items of what serves from scratch and compare: neighbourhoods bit for bit, embeddings to 1e-5.
 
@@ -120,6 +121,7 @@ def verify(engine: Engine, items: int = 32, seed: int = 0) -> Verified:
     return verify(view, load_network(view, engine.settings.threads), items, seed)
 
 
+@within_threads
 def verify_models(engine: Engine, count: int = 32, seed: int = 0) -> Mapping[str, Verified]:
     """The same for some users and items of every published model that answers by vectors.
 

@@ -58,7 +58,7 @@ class Usual(FirstSteps):
         """The last items of the target's user, and the last users of each item, all before the target."""
         graph, network = self.graph, self.settings.network
         own, others = graph.timed.items_of, graph.timed.users_of
-        user, place = int(self.user[edge]), int(self.place[edge])
+        place = int(self.place[edge])
         items, row = np.unique(own.indices[max(edge - network.length, edge - place) : edge], return_inverse=True)
         found, to, age = [], [], []
         for number, item in enumerate(items):
@@ -69,12 +69,9 @@ class Usual(FirstSteps):
             age.append(np.arange(len(found[-1]))[::-1])
         users, source = np.unique(np.concatenate(found), return_inverse=True)
         made = HeteroData()
-        for name, rows in (
-            ("target", graph.user_row[[user]]),
-            ("item", graph.item_row[items]),
-            ("user", graph.user_row[users]),
-        ):
+        for name, rows in ("item", graph.item_row[items]), ("user", graph.user_row[users]):
             made[name].row, made[name].num_nodes = torch.from_numpy(rows), len(rows)
+        made["target"].num_nodes = 1
         made[OWN].edge_index = torch.from_numpy(np.stack([row, np.zeros_like(row)]))
         made[OWN].age = torch.arange(len(row) - 1, -1, -1)
         made[OTHERS].edge_index = torch.from_numpy(np.stack([source, np.concatenate(to)]))
@@ -84,20 +81,18 @@ class Usual(FirstSteps):
 
     def loss(self, batch: HeteroData) -> Tensor:
         model, share = self.model, self.settings.network.dropout
-        target, user = (
-            F.dropout(F.embedding(batch[name].row, model.users), share, model.training) for name in ("target", "user")
-        )
+        user = F.dropout(F.embedding(batch["user"].row, model.users), share, model.training)
         item = F.dropout(F.embedding(batch["item"].row, model.items), share, model.training)
-        if model.training:
-            target = target * (torch.rand(len(target), 1) >= share)
+        target = model.anybody.expand(batch["target"].num_nodes, -1)
         first, second = model.layers
         items = updated(first[ITEMS], item, user, *edges(batch, OTHERS))
         source, to, age = edges(batch, OWN)
         last = source[age == 0]  # every target has one
         once = updated(first[USERS], target, item, source, to, age)
         twice = updated(second[USERS], once, items, source, to, age)
-        expected = model.project(torch.cat([target, item[last], once, items[last], twice], dim=1))
-        return F.cross_entropy(expected @ model.items.T, batch["target"].answer)
+        expected = F.normalize(model.project(torch.cat([item[last], once, items[last], twice], dim=1)), dim=1)
+        logits = expected @ F.normalize(model.items, dim=1).T / self.settings.network.temperature
+        return F.cross_entropy(logits, batch["target"].answer)
 
 
 def edges(batch: HeteroData, kind: tuple[str, str, str]) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,7 +112,7 @@ def updated(update: Update, itself: Tensor, neighbours: Tensor, source: Tensor, 
     asked = torch.zeros_like(itself).index_copy(0, to[newest], update.newest(neighbours[source[newest]]))
     share = softmax((asked[to] * others).sum(1) * scale, to, num_nodes=count)
     short = scatter(share[:, None] * neighbours[source], to, dim_size=count, reduce="sum")
-    return torch.tanh(update.joined(torch.cat([long, short, itself], dim=1)))
+    return itself + torch.tanh(update.joined(torch.cat([long, short, itself], dim=1)))
 
 
 def main() -> None:
