@@ -1,18 +1,29 @@
-"""On what an evaluation ran: hardware and versions, for the results file."""
+"""On what an evaluation ran: hardware, versions and the engine's own code, for the results file."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import engine
+from engine.files import sha256_file
+from engine.hashing import digest
 from engine.threads import threads_taken
 
 VERSIONED = (
     "graph-recommender-engine", "numpy", "scipy", "scikit-learn", "numba", "torch", "torch-geometric", "implicit"
 )  # fmt: skip
+
+
+@cache
+def code() -> str:
+    """Digest of the engine's own source: figures of two codes cannot be told to be of one method."""
+    root = Path(engine.__file__).parent
+    return digest([[str(path.relative_to(root)), sha256_file(path)] for path in sorted(root.rglob("*.py"))])
 
 
 def hardware() -> dict[str, Any]:

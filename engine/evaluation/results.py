@@ -29,7 +29,7 @@ class Run:
         key: digest of everything that the figures depend on.
         outcomes: part -> what was answered; a part without anything asked is left out.
         beyond: what its lists are like beyond accuracy; empty where nothing is listed.
-        config: the settings in force.
+        config: the settings that are not the method's defaults.
         report: what the method says of its fit.
         fit_s, score_s: wall-clock seconds.
     """
@@ -60,7 +60,7 @@ class ResultsFile:
 
     Attributes:
         path: where it is kept, or None to keep nothing.
-        subject: the protocol and the data, JSON-able; a file holds one subject only.
+        subject: the protocol, the data and the engine's code, JSON-able; a file holds one subject only.
         runs: by (method, seed).
         splits: by seed, the sizes of its split.
     """
@@ -76,7 +76,7 @@ class ResultsFile:
 
         Raises:
             CorruptFileError: it is there and is not a results file.
-            InputError: it was written by another version, or holds results of another protocol or data set.
+            InputError: it has another format, or holds results of another protocol, data set or version of the engine.
         """
         if path is None or not path.exists():
             return ResultsFile(path, subject)

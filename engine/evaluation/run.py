@@ -12,7 +12,7 @@ from typing import Any
 from engine.datasets.folder import DatasetFolder
 from engine.errors import InputError
 from engine.evaluation.config import EvaluationConfig
-from engine.evaluation.environment import hardware, versions
+from engine.evaluation.environment import code, hardware, versions
 from engine.evaluation.numbers import read_numbers
 from engine.evaluation.protocols import EvaluationProtocol, find_protocol
 from engine.evaluation.related_task import RelatedTask
@@ -93,6 +93,7 @@ def evaluate(
     subject = {
         "protocol": chosen.describe(numbers, task.split_name),
         "data": {"name": data.name, "files": _digests(data, task)},
+        "version": {"engine": versions()["graph-recommender-engine"], "code": code()},
     }
     results = ResultsFile.open(json_path, subject)
     runner = _Runner(chosen, task, settings, results, names, cuts, baseline or chosen.baseline)

@@ -17,6 +17,7 @@ from typing import Any
 from engine.datasets.folder import DatasetFolder
 from engine.errors import CorruptFileError, InputError, TrainingError
 from engine.evaluation.config import EvaluationConfig
+from engine.evaluation.environment import code
 from engine.evaluation.numbers import read_numbers
 from engine.evaluation.outcome import LOWER_IS_BETTER, metric_names, metric_values
 from engine.evaluation.protocols import find_protocol
@@ -106,7 +107,18 @@ def tune(
     numbers = read_numbers(asked.numbers, dict(start.numbers))
     task = UserTask(asked, DatasetFolder.open(folder), numbers, split)
     task.check([method])
-    of = [folder.resolve(), method, protocol, task.split_name, numbers, start.sections, seed, chosen, known.space]
+    of = [
+        code(),
+        folder.resolve(),
+        method,
+        protocol,
+        task.split_name,
+        numbers,
+        start.sections,
+        seed,
+        chosen,
+        known.space,
+    ]
     kept = None if out is None else KeptTrials.open(out.with_suffix(".trials.json"), digest(of))
     search = _Search(task, method, tuning_split(task.split(seed), numbers.valid_share), chosen, start, out, kept)
     search.run(minutes * 60, trials, seed)

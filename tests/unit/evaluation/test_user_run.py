@@ -127,6 +127,11 @@ def test_what_the_file_holds_is_not_run_again_and_other_cut_offs_need_no_run(
     assert found["table"]["resumed"]["all"]["recall@7"]["mean"] == mean(whole, "resumed", "recall@7")
     with pytest.raises(InputError, match="another protocol"):
         evaluate("full-ranking", folder, ["resumed"], split="random", json_path=path)
+    before = path.read_bytes()
+    monkeypatch.setattr("engine.evaluation.run.code", lambda: "changed")
+    with pytest.raises(InputError, match="another version"):
+        evaluate("full-ranking", folder, ["resumed"], seeds=3, json_path=path)
+    assert path.read_bytes() == before
 
 
 def test_ratings_of_a_results_file_are_those_that_were_predicted(tmp_path: Path, folder: Path):
