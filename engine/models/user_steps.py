@@ -172,6 +172,23 @@ class AgainstPairs:
     weight: Tensor
     squared: bool
 
+    @staticmethod
+    def of(about: UserStep, drawn: Ints, counts: NDArray[np.bool_], items: int, *, squared: bool) -> AgainstPairs:
+        """What a step is about against drawn items.
+
+        Args:
+            drawn, counts: `[E, n]`, as `drawn_pairs` has them; the item of each edge is `about.item`.
+            items: how many rows the items' vectors have.
+        """
+        each = drawn.shape[1]
+        both = np.concatenate([about.item[:, None], drawn], axis=1)
+        return AgainstPairs(
+            Pattern.of(np.repeat(about.owner, 1 + each), both.ravel(), (len(about.users), items)),
+            torch.from_numpy((counts / each).astype(np.float32)),
+            about.edge_weight,
+            squared,
+        )
+
     def loss(self, users: Tensor, items: Tensor) -> Tensor:
         """The weighed mean over edges.
 

@@ -83,7 +83,7 @@ class Usual(FirstSteps):
         model, share = self.model, self.settings.network.dropout
         user = F.dropout(F.embedding(batch["user"].row, model.users), share, model.training)
         item = F.dropout(F.embedding(batch["item"].row, model.items), share, model.training)
-        target = model.anybody.expand(batch["target"].num_nodes, -1)
+        target = item.new_zeros(batch["target"].num_nodes, item.shape[1])
         first, second = model.layers
         items = updated(first[ITEMS], item, user, *edges(batch, OTHERS))
         source, to, age = edges(batch, OWN)
@@ -105,7 +105,9 @@ def updated(update: Update, itself: Tensor, neighbours: Tensor, source: Tensor, 
     """`Update` over gathered ends, with its weights."""
     count, scale = len(itself), itself.shape[1] ** -0.5
     told, others = update.told(neighbours)[source], update.others(neighbours)[source]
-    logit = (update.asked(itself)[to] * (told + update.key_order[age])).sum(1) * scale
+    logit = itself.new_zeros(len(to))
+    if update.asks:
+        logit = (update.asked(itself)[to] * (told + update.key_order[age])).sum(1) * scale
     share = softmax(logit, to, num_nodes=count)
     long = scatter(share[:, None] * (told + update.value_order[age]), to, dim_size=count, reduce="sum")
     newest = age == 0

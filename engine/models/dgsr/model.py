@@ -51,17 +51,24 @@ class Update(nn.Module):
     Shapes:
         - itself: `[N, dim]`; neighbours: `[M, dim]`
         - key_order, value_order: `[most, dim]`, by how many neighbours are newer
+
+    Args:
+        most: neighbours that a node has.
+        asks: False for nodes that are 0 still: nothing in them could ask, so long-term attention is even.
     """
 
-    def __init__(self, config: DgsrConfig, most: int) -> None:
+    def __init__(self, config: DgsrConfig, most: int, *, asks: bool = True) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.asks = config, asks
         self.parts = 1 + config.long_term + config.short_term
         dim = config.dim
         if config.long_term:
-            self.asked, self.told = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
-            if config.order:
+            self.told = nn.Linear(dim, dim, bias=False)
+            if asks:
+                self.asked = nn.Linear(dim, dim, bias=False)
+            if config.order and asks:
                 self.key_order = nn.Parameter(torch.empty(most, dim).normal_(std=0.1))
+            if config.order:
                 self.value_order = nn.Parameter(torch.empty(most, dim).normal_(std=0.1))
         if config.short_term:
             self.newest, self.others = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
@@ -77,7 +84,8 @@ class Update(nn.Module):
         parts, attended = [], {}
         scale = self.config.dim**-0.5
         if self.config.long_term:
-            found = attended["long-term"] = self._long_term(self.asked(itself) * scale, neighbours, hop)
+            asked = self.asked(itself) * scale if self.asks else itself
+            found = attended["long-term"] = self._long_term(asked, neighbours, hop)
             value = self.told(found.sums)
             parts.append(value + found.marks @ self.value_order if self.config.order else value)
         if self.config.short_term and len(neighbours):
@@ -92,8 +100,11 @@ class Update(nn.Module):
         return itself + torch.tanh(self.joined(torch.cat([*parts, itself], dim=1)))
 
     def _long_term(self, asked: Tensor, neighbours: Tensor, hop: HopTensors) -> Attended:
-        marks = Marks(hop.age, asked @ self.key_order.T) if self.config.order else None
-        return attend_by_dots(asked @ self.told.weight, neighbours, hop.lists, marks)
+        marks = None
+        if self.config.order:
+            drawn = asked @ self.key_order.T if self.asks else asked.new_zeros(len(asked), len(self.value_order))
+            marks = Marks(hop.age, drawn)
+        return attend_by_dots(asked @ self.told.weight if self.asks else asked, neighbours, hop.lists, marks)
 
 
 def _newest(neighbours: Tensor, hop: HopTensors) -> Tensor:
@@ -110,12 +121,12 @@ class Dgsr(nn.Module):
     against an item by [h^1 || ... || h^L] W_P e_i (equation 13). Apart from the paper:
 
     - A prediction does not start from its user's own embedding, which remembers what they took up rather than tells what
-      they will, but from one vector for everybody. Users whom a history leads to have embeddings, as in the paper.
+      they will, but from 0; so the first layer weighs all their items alike. Users whom a history leads to have embeddings.
     - Beside the user's own states stand those of their newest item: attention alone would have to learn anew that it matters most.
     - A layer adds to what a node was, and scores are cosines over a temperature.
 
     Shapes:
-        - users: `[users, dim]`; items: `[items, dim]`; anybody: `[dim]`
+        - users: `[users, dim]`; items: `[items, dim]`
     """
 
     def __init__(self, config: DgsrConfig, num_users: int, num_items: int) -> None:
@@ -123,10 +134,10 @@ class Dgsr(nn.Module):
         self.config = config
         self.users = nn.Parameter(torch.empty(num_users, config.dim).normal_(std=config.dim**-0.5))
         self.items = nn.Parameter(torch.empty(num_items, config.dim).normal_(std=config.dim**-0.5))
-        self.anybody = nn.Parameter(torch.empty(config.dim).normal_(std=config.dim**-0.5))
         self.layers = nn.ModuleList(
             nn.ModuleList(
-                Update(config, (config.length, config.users)[side]) for side in range(min(2, config.hops - layer))
+                Update(config, (config.length, config.users)[side], asks=layer > 0 or side != USERS)
+                for side in range(min(2, config.hops - layer))
             )
             for layer in range(config.hops)
         )
@@ -142,7 +153,7 @@ class Dgsr(nn.Module):
         """
         drop = Dropout(self.config.dropout, seed)
         tables = self.users, self.items
-        states = [self.anybody.expand(len(hops[0].lists), -1)]
+        states = [self.items.new_zeros(len(hops[0].lists), self.config.dim)]
         states += [drop.rows(tables[number % 2], hop.nodes) for number, hop in enumerate(hops, start=1)]
         found = [_newest(states[1], hops[0])]
         for depth, layer in enumerate(self.layers, start=1):

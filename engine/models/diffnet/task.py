@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,14 +95,10 @@ class DiffnetTask:
     def _against_pairs(self, step: int, about: UserStep, graph: DiffusionGraph) -> Batch:
         how = self.settings.training
         drawn, counts = drawn_pairs(about, self.edges, how.negatives, self.settings.loop.seed, step)
-        both = np.concatenate([about.item[:, None], drawn], axis=1)
-        items, column = np.unique(both, return_inverse=True)
-        row = np.repeat(about.owner, both.shape[1])
-        against = AgainstPairs(
-            Pattern.of(row, column.ravel(), (len(about.users), len(items))),
-            torch.from_numpy((counts / how.negatives).astype(np.float32)),
-            about.edge_weight,
-            how.loss == "squared",
+        items = np.unique(np.concatenate([about.item, drawn.ravel()]))
+        among = replace(about, item=np.searchsorted(items, about.item))
+        against = AgainstPairs.of(
+            among, np.searchsorted(items, drawn), counts, len(items), squared=how.loss == "squared"
         )
         return Batch(self._reading(step, graph, about.users, items), against)
 

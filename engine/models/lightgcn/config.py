@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from engine.errors import ConfigError
 from engine.models.flat_settings import FlatSettings
@@ -19,7 +19,7 @@ class LightGcnConfig:
     layers: int = 3
     """Steps along the graph; the final embedding is the mean over them and the start."""
     popularity: float = 0.05
-    """An item's score is multiplied by its number of users to this power; in the paper 0."""
+    """Where the loss is over cosines, an item's score is multiplied by its number of users to this power. Not in the paper."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "layers"):
@@ -33,6 +33,8 @@ class LightGcnConfig:
 class LightGcnTraining:
     """The steps. Raises ConfigError for a value out of range."""
 
+    loss: Literal["softmax", "bpr"] = "softmax"
+    """`softmax` over cosines; `bpr` as in the paper: each item of a user against one drawn anew in each step, from a drawn start."""
     batch_size: int = 4096
     """Users a step, each with all its items, so that one pass along the graph serves many edges."""
     negatives: int = 8192
@@ -43,6 +45,8 @@ class LightGcnTraining:
     """A user counts as much as its number of edges to this power: 1 counts edges alike, 0 users."""
 
     def __post_init__(self) -> None:
+        if self.loss not in ("softmax", "bpr"):
+            raise ConfigError(f"lightgcn: loss must be softmax or bpr, not {self.loss!r}")
         if self.batch_size < 1 or self.negatives < 0:
             raise ConfigError("lightgcn: batch_size must be at least 1 and negatives not negative")
         if not self.temperature > 0 or self.user_weight < 0:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.models.learned import Learned
+from engine.models.lightgcn.config import LightGcnSettings
 from engine.models.row_embedder import SIDES, Joined, Outputs, Side
 from engine.models.taught import Places, by_learned
 from engine.types import FloatArray, IndexArray
@@ -21,14 +22,16 @@ _NAME: Mapping[Side, str] = {"users": "user", "items": "item"}
 
 class Receiver:
     """A `RowEmbedder`: each row receives once from those of training that it is joined to, which keep the degree that they had
-    in training. Users' vectors have length 1, an item's its number of users to the power `popularity`; zeros for a cold row."""
+    in training. Where the loss was over cosines, users' vectors have length 1, an item's its number of users to the power `popularity`.
+    Zeros for a cold row."""
 
     layers, reads_fields = 1, False
     reads: Mapping[Side, tuple[Side, ...]] = {"users": ("items",), "items": ("users",)}
 
     def __init__(self, learned: Learned, joined: Joined) -> None:
         self._arrays = learned.arrays
-        self._popularity = float(learned.settings["network"]["popularity"])
+        settings = LightGcnSettings.from_json(learned.settings)
+        self._cosines, self._popularity = settings.training.loss == "softmax", settings.network.popularity
         self._joined = joined
         self._places = {side: Places.of(learned.ids[side], joined.nodes[side]) for side in SIDES}
         self._sent: Mapping[Side, FloatArray] = {
@@ -46,7 +49,8 @@ class Receiver:
         count = np.maximum(np.diff(heard.indptr), 1)
         vectors = self._places[side].take(self._arrays[f"{_NAME[side]}_own"], rows)
         vectors += (heard @ self._sent[other]) / np.sqrt(count).astype(np.float32)[:, None]
-        vectors /= np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-12)
-        if side == "items":
-            vectors *= (count**self._popularity)[:, None]
+        if self._cosines:
+            vectors /= np.maximum(np.sqrt((vectors**2).sum(axis=1, keepdims=True)), 1e-12)
+            if side == "items":
+                vectors *= (count**self._popularity)[:, None]
         return np.asarray(vectors, dtype=np.float32)

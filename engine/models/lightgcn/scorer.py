@@ -28,8 +28,10 @@ Standing = Literal["trained", "folded in", "cold"]
 
 
 class LightGcnScorer(VectorMethod):
-    """Trains a LightGCN and scores by the cosine of final embeddings, times a small power of how many users an item has. Epochs are a setting,
-    so that all known edges are learned from."""
+    """Trains a LightGCN. Epochs are a setting, so that all known edges are learned from.
+
+    By the softmax it starts from the graph's singular vectors and scores by the cosine of final embeddings, times a small power of how
+    many users an item has; by BPR, as in the paper, from drawn numbers and by the inner product."""
 
     name = "lightgcn"
 
@@ -59,7 +61,8 @@ class LightGcnScorer(VectorMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = LightGcn(settings.network, edges)
-        start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
+        if settings.training.loss == "softmax":
+            start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
             run = run_digest([asdict(settings), users, items], edges.indptr, edges.indices)

@@ -148,7 +148,7 @@ def test_attention_weighs_by_hand() -> None:
     update = model.layers[0][0]
     item = model.items[graph.timed.items_of.indices[0]]
     long = update.told(item) + update.value_order[0]
-    itself = model.anybody + torch.tanh(update.joined(torch.cat([long, item, model.anybody])))
+    itself = torch.tanh(update.joined(torch.cat([long, item, torch.zeros(4)])))
     expected = model.project(torch.cat([item, itself]))
     expected = expected / expected.norm() / model.config.temperature
     found = model(graph.histories(np.zeros(1, np.int32), np.ones(1, np.int64), np.array([2]), model.config))

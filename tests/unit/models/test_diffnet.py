@@ -28,7 +28,7 @@ from engine.models.user_methods import find_user_method
 from engine.models.user_steps import AgainstMany, UserStep, drawn_pairs
 from tests.unit.models.model_checks import TaskChecks, following, ratings_of
 from tests.unit.models.ranking_checks import (
-    FoldInChecks,
+    FoldInApartChecks,
     KeptChecks,
     RankingChecks,
     check_goes_on,
@@ -54,8 +54,7 @@ def small(**more: Any) -> DiffnetScorer:
     return DiffnetScorer.from_settings({**SMALL, **more})
 
 
-class DiffnetChecks(RankingChecks, KeptChecks, FoldInChecks, TaskChecks):
-    fold_exact = 2.0
+class DiffnetChecks(RankingChecks, KeptChecks, FoldInApartChecks, TaskChecks):
     settings: ClassVar[dict[str, Any]] = {}
 
     def make(self) -> DiffnetScorer:
@@ -77,12 +76,10 @@ class TestBySoftmax(DiffnetChecks):
 
 
 class TestByPairsAsInThePaper(DiffnetChecks):
-    fold_exact = 50.0
     settings: ClassVar = {"loss": "bpr", "normalisation": "mean", "epochs": 40}
 
 
 class TestBySquaresAsInItsCode(DiffnetChecks):
-    fold_exact = 50.0
     settings: ClassVar = {"loss": "squared", "epochs": 20, "dim": 2}
 
 

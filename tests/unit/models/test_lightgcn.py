@@ -21,7 +21,7 @@ from engine.models.user_methods import find_user_method
 from engine.models.user_steps import start_from_spectrum
 from tests.unit.models.model_checks import TaskChecks
 from tests.unit.models.ranking_checks import (
-    FoldInChecks,
+    FoldInApartChecks,
     KeptChecks,
     RankingChecks,
     check_goes_on,
@@ -33,22 +33,37 @@ from tests.unit.models.ranking_checks import (
 SMALL: dict[str, Any] = {"dim": 8, "layers": 2, "batch_size": 5, "negatives": 6, "epochs": 40, "check_every": 20}
 
 
+PAIRS: dict[str, Any] = {"loss": "bpr", "epochs": 100, "learning_rate": 0.05, "decay": 1.0}
+
+
+def task_of(data: UserItemData, **more: Any) -> LightGcnTask:
+    edges = data.seen()[np.diff(data.seen().indptr) > 0]
+    edges = edges[:, np.bincount(edges.indices, minlength=edges.shape[1]) > 0]
+    torch.manual_seed(0)
+    settings = LightGcnSettings.from_flat({**SMALL, **more})
+    return LightGcnTask(LightGcn(settings.network, edges), edges, settings)
+
+
 def small(**more: Any) -> LightGcnScorer:
     return LightGcnScorer.from_settings({**SMALL, **more})
 
 
-class TestLightGcn(RankingChecks, KeptChecks, FoldInChecks, TaskChecks):
-    fold_exact = 2.0
-
+class TestLightGcn(RankingChecks, KeptChecks, FoldInApartChecks, TaskChecks):
     def make(self) -> LightGcnScorer:
         return small()
 
     def task(self, data: UserItemData) -> LightGcnTask:
-        edges = data.seen()[np.diff(data.seen().indptr) > 0]
-        edges = edges[:, np.bincount(edges.indices, minlength=edges.shape[1]) > 0]
-        torch.manual_seed(0)
-        settings = LightGcnSettings.from_flat(SMALL)
-        return LightGcnTask(LightGcn(settings.network, edges), edges, settings)
+        return task_of(data)
+
+
+class TestByPairs(RankingChecks, KeptChecks, FoldInApartChecks, TaskChecks):
+    """With the paper's loss."""
+
+    def make(self) -> LightGcnScorer:
+        return small(**PAIRS)
+
+    def task(self, data: UserItemData) -> LightGcnTask:
+        return task_of(data, **PAIRS)
 
 
 def test_embeddings_are_those_of_the_papers_propagation():
@@ -64,9 +79,25 @@ def test_embeddings_are_those_of_the_papers_propagation():
     torch.testing.assert_close(torch.cat(model()), expected)
 
 
-def test_what_is_known_of_training_is_the_models_final_embedding():
+def test_pairs_cost_what_the_paper_says():
+    """Equation 15 of the paper without its penalty: -ln sigmoid(y_ui - y_uj), of items that the user has not."""
     data = two_tastes()
-    model = small(epochs=3)
+    task = task_of(data, **PAIRS)
+    chosen, against = task.batch(0)
+    users, items = (part.detach() for part in task.model())
+    scores = users[chosen] @ items.T
+    seen = task.edges.toarray()[chosen] > 0
+    rows, columns = np.repeat(np.arange(len(chosen)), np.diff(against.pairs.indptr)), against.pairs.indices
+    assert seen[rows[::2], columns[::2]].all()
+    assert not seen[rows[1::2], columns[1::2]].any()
+    lost = torch.nn.functional.softplus(scores[rows[1::2], columns[1::2]] - scores[rows[::2], columns[::2]])
+    torch.testing.assert_close(against.loss(users[chosen], items), lost.mean())
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr"])
+def test_what_is_known_of_training_is_the_models_final_embedding(loss: str):
+    data = two_tastes()
+    model = small(epochs=3, loss=loss)
     model.fit(data)
     learned = model._learned
     edges = data.seen()[data.users.index_of(learned.ids["users"])][:, data.items.index_of(learned.ids["items"])]
@@ -74,9 +105,11 @@ def test_what_is_known_of_training_is_the_models_final_embedding():
     with torch.no_grad():
         network.users.copy_(torch.from_numpy(learned.arrays["user_own"] * 3))
         network.items.copy_(torch.from_numpy(learned.arrays["item_own"] * 3))
-        users, items = (torch.nn.functional.normalize(part).numpy() for part in network())
+        users, items = (
+            (torch.nn.functional.normalize(part) if loss == "softmax" else part).numpy() for part in network()
+        )
     assert model.user_vectors[data.users.index_of(learned.ids["users"])] == pytest.approx(users, abs=1e-5)
-    length = np.bincount(edges.indices, minlength=edges.shape[1]) ** 0.05
+    length = np.bincount(edges.indices, minlength=edges.shape[1]) ** (0.05 if loss == "softmax" else 0.0)
     assert model.item_vectors[data.items.index_of(learned.ids["items"])] == pytest.approx(
         items * length[:, None], abs=1e-5
     )
@@ -122,6 +155,7 @@ def test_settings_out_of_range_are_named():
         {"temperature": 0.0},
         {"batch_size": 0},
         {"negatives": -1},
+        {"loss": "hinge"},
         {"popularity": -0.1},
         {"magic": 1},
     ):
