@@ -21,7 +21,7 @@ from engine.serving.taken import Taken
 from engine.serving.user_answers import Asker, UserRecommender
 
 CANDIDATES = 1000
-"""So many items a method that only predicts ratings puts in order."""
+"""So many items a method that only predicts ratings puts in order, or as many as are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +74,29 @@ def _ranked(one: UserRecommender, asker: Asker, scope: Scope, count: int) -> _Ra
     if asker.taken is not None:
         late, late_row = _by_friends(one, asker.user, asker.taken)
         if late is not None:
-            found, _ = _scored(one, late, late_row, asker.have, scope, count)
-            return _Ranked(found, one.about.name, nothing, late_row, late)
+            found, of_many = _scored(one, late, late_row, asker.have, scope, count)
+            return _Ranked(found, one.about.name, _and(nothing, of_many), late_row, late)
     if asker.row < 0 or not len(asker.have):
         rows = rows_in(one.view, scope)
         found = ranked(rows, one.together.popularity[rows], count, one.view.items.order)
         return _Ranked(found, "popularity", f"nothing is known of what {asker.user!r} takes up: these are popular")
     found, of_many = _scored(one, one.method, asker.row, asker.have, scope, count)
-    reason = f"the best of the {CANDIDATES:,} items most taken up by alike users" if of_many else None
-    return _Ranked(found, one.about.name, reason, asker.row)
+    return _Ranked(found, one.about.name, of_many, asker.row)
 
 
 def _scored(
     one: UserRecommender, method: Any, row: int, have: NDArray[np.int64], scope: Scope, count: int
-) -> tuple[Found, bool]:
-    """What a method says to a row of its data, and whether it was asked about some of many items only: one that predicts
-    ratings is."""
+) -> tuple[Found, str | None]:
+    """What a method says to a row of its data, and of which items where it was asked about some of many only: one that
+    predicts ratings is."""
     if "ranking" in one.about.answers:
-        return one.best(method.score(np.array([row], np.int32))[0], scope, count), False
-    rows = rows_in(one.view, scope)
-    of_many = len(rows) >= CANDIDATES
-    if of_many:
+        return one.best(method.score(np.array([row], np.int32))[0], scope, count), None
+    rows, most = rows_in(one.view, scope), max(CANDIDATES, count)
+    of_many = None
+    if len(rows) > most:
+        of_many = f"the best of the {most:,} items most taken up by alike users"
         near = one.together.taken_with(have) if len(have) else one.together.popularity
-        rows = np.sort(ranked(rows, near[rows], CANDIDATES, one.view.items.order).rows)
+        rows = np.sort(ranked(rows, near[rows], most, one.view.items.order).rows)
     scores = method.predict(np.full(len(rows), row, np.int32), rows.astype(np.int32))
     return ranked(rows, scores, count, one.view.items.order), of_many
 
@@ -115,11 +115,15 @@ def _folded_in(one: UserRecommender, asker: Asker, taken: Taken, scope: Scope, c
         method, row = one.with_late(asker.user, taken)
         if isinstance(method, TellsRests):
             rests = f"{rests}, by {method.rests_on(np.array([row], np.int32))[0]}"
-        found, _ = _scored(one, method, row, asker.have, scope, count)
-        return _Ranked(found, one.about.name, rests, row, method)
+        found, of_many = _scored(one, method, row, asker.have, scope, count)
+        return _Ranked(found, one.about.name, _and(rests, of_many), row, method)
     scores = one.together.taken_with(asker.have)
     reason = f"{rests}; {one.about.name} cannot take them in"
     return _Ranked(one.best(scores, scope, count), "items taken up together", reason)
+
+
+def _and(reason: str, of_many: str | None) -> str:
+    return reason if of_many is None else f"{reason}; {of_many}"
 
 
 def _by_friends(one: UserRecommender, user: str, taken: Taken) -> tuple[Any, int]:

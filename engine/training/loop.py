@@ -106,10 +106,11 @@ def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = N
         What was done; the task's module holds the best averaged weights, in evaluation mode.
 
     Raises:
-        TrainingError: the loss is not finite, naming epoch and batch.
+        TrainingError: the network is not of float32 on the CPU; the loss is not finite, naming epoch and batch.
         CorruptFileError: the newest checkpoint is damaged or of another run.
         KeyboardInterrupt: Ctrl-C, after the checkpoint is written.
     """
+    _check_kind(task)
     run = _Run(task, config, checkpoints)
     run.resume()
     if not run.progress.done:
@@ -118,6 +119,15 @@ def train(task: Task[B], config: LoopConfig, checkpoints: Checkpoints | None = N
             run.train(interrupted)
     run.finish()
     return run.progress
+
+
+def _check_kind(task: Task[Any]) -> None:
+    for name, value in task.module.state_dict().items():
+        if value.device.type != "cpu" or (value.is_floating_point() and value.dtype != torch.float32):
+            raise TrainingError(
+                f"{name} is of {value.dtype} on {value.device}: a network is of float32, on the CPU",
+                hint="Leave torch's default type and device as they are while the engine works.",
+            )
 
 
 class _Run:

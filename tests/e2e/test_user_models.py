@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.datasets.folder_write import write_dataset
 from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.models.gcmc.task import GcmcTask
+from engine.serving import user_items
 from engine.settings import Settings
 from tests.e2e.command import cli
 
@@ -111,6 +113,41 @@ def test_a_rating_model_ranks_what_the_user_has_not(engine: Engine):
     assert "only 1" in str(hidden.reason)
     everything = engine.recommend("user-0", 1000)
     assert len(everything) == 22 - len({one for one in have if int(one.removeprefix("film-")) < 22})
+
+
+def test_of_many_items_a_rating_model_ranks_those_that_alike_users_take_up(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(user_items, "CANDIDATES", 6)
+    engine.build("gcmc", {**QUICK, "epochs": 20})
+    taken = defaultdict[str, set[str]](set)
+    edges = "MATCH (u:User)-[:INTERACTED]->(i:Item {corpus: 'organic'}) RETURN u.user_id AS user, i.item_id AS item"
+    for row in engine.graph.read(edges):
+        taken[row["user"]].add(row["item"])
+    have = taken["user-0"]
+    near = {
+        item: sum(len(have & theirs) for theirs in taken.values() if item in theirs)
+        for item in set().union(*taken.values()) - have
+    }
+    whole = engine.recommend("user-0", 6)
+    assert len(near) > 6 == len(whole)
+    least = sorted(near.values())[-6]
+    assert {item for item in near if near[item] > least} <= set(whole.ids) <= {i for i in near if near[i] >= least}
+    told = {item: engine.predict("user-0", item).rating for item in whole.ids}
+    assert list(whole.ids) == sorted(told, key=lambda item: -told[item])
+    assert [item.score for item in whole] == pytest.approx(list(told.values()), abs=1e-5)
+    assert whole.reason == "the best of the 6 items most taken up by alike users"
+    best = engine.recommend("user-0", 3)
+    assert (best.method, best.ids, best.reason) == ("gcmc", whole.ids[:3], whole.reason)
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    late = engine.recommend("late", 3)
+    assert not {"film-2", "film-4"} & set(late.ids)
+    assert "answered from 2 of their items in the graph" in str(late.reason)
+    assert str(late.reason).endswith(whole.reason)
+    all_but_one = len(near) - 1  # more than the candidates are
+    assert len(engine.recommend("user-0", all_but_one)) == all_but_one
+    assert engine.recommend("user-0", len(near)).reason is None
 
 
 def test_a_user_of_whom_nothing_is_known_gets_what_is_popular_and_is_told(engine: Engine):

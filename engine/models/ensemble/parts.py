@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError, TrainingError
+from engine.errors import ConfigError, CorruptFileError, TrainingError
 from engine.files import atomic_folder, open_folder
 from engine.hashing import mix64
 from engine.models.user_item import FoldsInData, Kept, UserItemData, UserItemEdges
@@ -73,8 +73,8 @@ def read_parts(
 def held_out(data: UserItemData) -> tuple[UserItemData, UserItemEdges]:
     """What to fit parts on while weights are learned, and the edges to learn them on.
 
-    The data's validation edges where it has any; else a share drawn by the seed, never a user's only edge. A working folder
-    is one of its own, since checkpoints of this fit are not those of the fit on all edges.
+    The data's validation edges where it has any; else a share drawn by the seed, at least one edge and never a user's only
+    one. A working folder is one of its own, since checkpoints of this fit are not those of the fit on all edges.
 
     Raises:
         TrainingError: there is no edge to spare.
@@ -88,11 +88,11 @@ def held_out(data: UserItemData) -> tuple[UserItemData, UserItemEdges]:
     seed = mix64(np.array([data.seed], np.uint64))
     draw = mix64(mix64(seed ^ data.users.key[train.user]) ^ data.items.key[train.item])
     spare = np.bincount(train.user, minlength=data.num_users)[train.user] > 1
-    chosen = spare & (draw < np.uint64(HELD_OUT * 2**64))
-    if not chosen.any():
+    if not spare.any():
         raise TrainingError(
             "an ensemble learns its weights on held-out edges, and there are too few edges to spare any"
         )
+    chosen = spare & (draw <= max(np.uint64(HELD_OUT * 2**64), draw[spare].min()))
     return replace(data, train=train.only(~chosen), valid=none), train.only(chosen)
 
 
@@ -174,9 +174,11 @@ class Ensemble:
         """Read what `save` wrote, to answer about some data.
 
         Raises:
-            CorruptFileError: a file is missing or altered.
+            CorruptFileError: a file is missing or altered, or the folder holds another model.
         """
         facts = open_folder(folder, what="ensemble")
+        if facts.get("kind") != cls.name:
+            raise CorruptFileError(f"ensemble {folder}: not a {cls.name!r}")
         found = cls(**facts["asked"])
         found.fitted = load_parts(folder, found.parts, data)
         found.learn_again(facts["learned"])

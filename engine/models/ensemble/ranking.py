@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from engine.models.ensemble.parts import Ensemble, held_out
-from engine.models.user_item import UserItemData, UserItemEdges
+from engine.models.user_item import UserItemData, UserItemEdges, joined
 from engine.types import FloatArray, IndexArray
 
 USUAL = "item-knn,user-knn"
@@ -23,7 +23,8 @@ PENALTY = 1e-3
 class RankFusion(Ensemble):
     """Reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR'09): the sum of 1 / (60 + rank) over the parts.
 
-    Items that share a score share their mean rank; one that a part cannot score gets nothing from it.
+    Items that share a score share their mean rank; one that a part cannot score gets nothing from it, and one that none can
+    is not scored.
 
     Args:
         parts: names of methods, with commas between.
@@ -41,15 +42,15 @@ class RankFusion(Ensemble):
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`."""
-        fused = [
-            np.where(np.isfinite(scores), 1.0 / (self.SMOOTHING + _ranks(scores)), 0.0)
-            for scores in (made.score(users) for made in self.fitted)
-        ]
-        return np.asarray(np.sum(fused, axis=0), np.float32)
+        scores = np.stack([made.score(users) for made in self.fitted])
+        fused = [np.where(np.isfinite(one), 1.0 / (self.SMOOTHING + _ranks(one)), 0.0) for one in scores]
+        return _scored(np.sum(fused, axis=0), scores)
 
 
 class LearnedFusion(Ensemble):
     """The parts' scores, standardised for each user, weighed so that held-out items win against random ones.
+
+    What a part cannot score stands with its lowest; what none can is not scored.
 
     The weights, at least 0, minimise the softmax cross-entropy of each held-out item among `NEGATIVES` others, which is
     convex. They are learned from parts that have not seen the held-out edges; then the parts are fitted on everything.
@@ -79,27 +80,33 @@ class LearnedFusion(Ensemble):
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`."""
-        scores = [_standard(made.score(users)) for made in self.fitted]
-        return np.asarray(np.tensordot(self.weights, np.stack(scores), 1), np.float32)
+        scores = np.stack([made.score(users) for made in self.fitted])
+        return _scored(np.tensordot(self.weights, np.stack([_standard(one) for one in scores]), 1), scores)
 
     def _weigh(self, before: UserItemData, asked: UserItemEdges) -> NDArray[np.float64]:
         """Weights from scores of held-out items and, for each, of `NEGATIVES` random ones that the user has not.
 
         Equal ones where no part tells the two apart.
         """
-        seen = before.seen()
+        seen = before.seen(joined(before.train, asked))
         rng = np.random.default_rng(before.seed)
-        users = np.unique(asked.user)
+        # By keys and not by rows, so that the draws are the same whatever the row numbers.
+        item_at = np.argsort(before.items.order.ranks(np.arange(before.num_items)))
+        places = before.items.order.ranks(asked.item), before.users.order.ranks(asked.user)
+        asked = asked.only(np.lexsort(places))
+        users = asked.user[np.diff(asked.user, prepend=-1) != 0]
         if len(users) > 4 * BLOCK:
-            users = np.sort(rng.choice(users, 4 * BLOCK, replace=False))
+            users = users[np.sort(rng.choice(len(users), 4 * BLOCK, replace=False))]
+        at_of = np.full(before.num_users, -1)
+        at_of[users] = np.arange(len(users))
+        at = at_of[asked.user]
         ahead_by, takes_part = [], []
         for start in range(0, len(users), BLOCK):
-            block = users[start : start + BLOCK].astype(np.int32)
+            block = users[start : start + BLOCK]
             scores = np.stack([_standard(made.score(block)) for made in self.fitted])
-            at = np.searchsorted(block, asked.user)
-            mine = (at < len(block)) & (block[np.minimum(at, len(block) - 1)] == asked.user)
-            where, items = at[mine], asked.item[mine]
-            others = rng.integers(0, before.num_items, (len(items), NEGATIVES))
+            mine = (start <= at) & (at < start + BLOCK)
+            where, items = at[mine] - start, asked.item[mine]
+            others = item_at[rng.integers(0, before.num_items, (len(items), NEGATIVES))]
             theirs = scores[:, where[:, None], others] - scores[:, where, items][:, :, None]
             has = seen[block].toarray()[where[:, None], others] > 0
             ahead_by.append(theirs)
@@ -137,12 +144,17 @@ def _ranks(scores: FloatArray) -> NDArray[np.float64]:
     return ranks
 
 
+def _scored(fused: NDArray[np.float64], scores: FloatArray) -> FloatArray:
+    """float32 `[B, N]`, what the parts' scores, `[parts, B, N]`, came to; -inf where no part could score."""
+    return np.where(np.isfinite(scores).any(axis=0), fused, -np.inf).astype(np.float32)
+
+
 def _standard(scores: FloatArray) -> NDArray[np.float64]:
-    """Each user's scores with mean 0 and deviation 1; what cannot be scored stands with the lowest."""
+    """Each user's scores with mean 0 and deviation 1; what cannot be scored stands with the lowest, and changes neither."""
     finite = np.isfinite(scores)
-    low = np.where(finite, scores, np.inf).min(axis=1, keepdims=True)
-    filled = np.where(finite, scores, np.where(np.isfinite(low), low, 0.0)).astype(np.float64)
-    filled -= filled.mean(axis=1, keepdims=True)
-    deviation = filled.std(axis=1, keepdims=True)
-    standard: NDArray[np.float64] = np.divide(filled, deviation, out=np.zeros_like(filled), where=deviation > 0)
-    return standard
+    count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    filled = np.where(finite, scores, 0.0).astype(np.float64)
+    left = np.where(finite, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
+    deviation = np.sqrt((left**2).sum(axis=1, keepdims=True) / count)
+    standard: NDArray[np.float64] = np.divide(left, deviation, out=np.zeros_like(left), where=deviation > 0)
+    return np.where(finite, standard, standard.min(axis=1, keepdims=True))

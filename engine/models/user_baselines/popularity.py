@@ -58,9 +58,9 @@ class RecentPopularity:
             TrainingError: no edge has a time.
         """
         known = data.known()
-        if known.time is None or not len(known):
+        dated = known.time[known.time >= 0] if known.time is not None else np.empty(0, np.int64)
+        if known.time is None or not len(dated):
             raise TrainingError("popularity by recency needs edges with times", hint="Use popularity.")
-        dated = known.time[known.time >= 0]
         last, span = int(dated.max()), max(int(dated.max() - dated.min()), 1)
         age = np.where(known.time >= 0, last - known.time, span) / span
         worth = np.exp2(-age / self.half_life)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from people import people, tastes
 
 from engine.errors import ConfigError, DataError, InputError, TrainingError, UnknownNameError
@@ -147,6 +149,21 @@ def test_rmse_and_mae_of_a_case_worked_by_hand():
     values = metric_values(Rated(np.float32([1, 5, 3]), np.float32([2, 3, 3])), ("rmse", "mae"), (1,))
     assert values["rmse"].total() == pytest.approx(np.sqrt(5 / 3))
     assert values["mae"].total() == 1
+
+
+RATING = st.floats(-100, 100, width=32)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(RATING, RATING), min_size=1, max_size=30))
+def test_rmse_and_mae_agree_with_an_independent_library(rated: list[tuple[float, float]]):
+    from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+    actual, predicted = np.array(rated, np.float32).T
+    values = metric_values(Rated(actual, predicted), ("rmse", "mae"), ())
+    wide = actual.astype(np.float64), predicted.astype(np.float64)
+    assert values["rmse"].total() == pytest.approx(root_mean_squared_error(*wide))
+    assert values["mae"].total() == pytest.approx(mean_absolute_error(*wide))
 
 
 def test_what_lists_are_like_in_a_case_worked_by_hand():

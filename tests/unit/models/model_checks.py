@@ -15,7 +15,8 @@ from engine.errors import DataError, TrainingError
 from engine.graph.snapshot_columns import IdColumn, NodeTable, field_column, node_table
 from engine.graph.snapshot_csr import relation
 from engine.models.user_item import RatingPredictor, UserItemData, UserItemEdges
-from engine.training.loop import Task
+from engine.training.config import LoopConfig
+from engine.training.loop import Task, train
 
 LEVELS = (1.0, 2.0, 3.0, 4.0, 5.0)
 Triples = list[tuple[int, int, float]]
@@ -217,6 +218,23 @@ class TaskChecks:
         task.batch(0)
         with torch.no_grad():
             assert float(task.loss(task.batch(2))) == float(other.loss(other.batch(2)))
+
+    def test_everything_is_of_float32_on_the_cpu(self) -> None:
+        task = self.task(tiny())
+        loss = task.loss(task.batch(0))
+        for value in (loss, *task.module.parameters(), *task.module.buffers()):
+            assert value.device.type == "cpu"
+            assert value.dtype == torch.float32 or not value.is_floating_point()
+
+    def test_a_network_of_another_default_type_is_not_trained(self) -> None:
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            task = self.task(tiny())
+            with pytest.raises(TrainingError, match="a network is of float32, on the CPU"):
+                train(task, LoopConfig())
+        finally:
+            torch.set_default_dtype(before)
 
 
 class SavedChecks:

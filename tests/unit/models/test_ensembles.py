@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from model_checks import checkerboard, pairs, tiny
 
 from engine.errors import ConfigError, TrainingError, UnknownNameError
 from engine.graph.snapshot_columns import node_table
@@ -15,6 +16,15 @@ from engine.models.ensemble.rating import Stacking
 from engine.models.user_graph import with_user
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.models.user_methods import USER_METHODS, find_user_method
+from tests.unit.models.model_checks import RatingChecks, SavedChecks, checkerboard, pairs, tiny
+from tests.unit.models.ranking_checks import (
+    FoldInChecks,
+    KeptChecks,
+    RankingChecks,
+    likes,
+    scores_of,
+    two_tastes,
+)
 
 QUICK = {"epochs": 30, "dropout": 0.1}
 
@@ -29,14 +39,64 @@ class Fixed:
         return self.scores[users]
 
 
+class TestRankFusion(RankingChecks, KeptChecks):
+    exact = 2 * (1 / 61 - 1 / 62)
+    """In each part, two items whose scores differ by rounding alone may change places."""
+
+    def make(self) -> RankFusion:
+        near = {"neighbours": 5, "shrink": 0.5}
+        return RankFusion("item-knn,user-knn", **{"item-knn": near, "user-knn": near})
+
+    def test_a_user_or_item_without_edges_is_said_not_to_be_known(self, fitted: Any) -> None:
+        """These parts count instead of learning, and have an answer to everything: what they know nothing of comes last."""
+        found = scores_of(*fitted)
+        assert (found[12] == found[12, 0]).all()
+        assert (found[:, 10] == found.min(axis=1)).all()
+
+
+class TestLearnedFusion(RankingChecks, KeptChecks, FoldInChecks):
+    fold_exact = 1e-3
+
+    def make(self) -> LearnedFusion:
+        return LearnedFusion("ease,als", ease={"l2": 1.0}, als={"dim": 2, "epochs": 15, "ridge": 0.01})
+
+    @pytest.mark.parametrize("pairs", [[(0, 0), (0, 1)], [(0, 0), (0, 1), (1, 0), (1, 1)]])
+    def test_the_smallest_graphs_are_answered(self, pairs: list[tuple[int, int]]) -> None:
+        """Weights take an edge that a user can spare: the smallest graph has two of one user."""
+        super().test_the_smallest_graphs_are_answered(pairs)
+
+    def test_repeated_edges_and_those_of_validation_are_learned_from_once(self) -> None:
+        """Weights are learned on validation edges and otherwise on drawn ones: the parts are the same, not what they count."""
+        data = two_tastes()
+        half = np.arange(len(data.train)) % 2 == 0
+        model, plain = self.make(), self.make()
+        model.fit(replace(data, train=data.train.only(half), valid=data.train))
+        plain.fit(data)
+        for mine, other in zip(model.fitted, plain.fitted, strict=True):
+            assert scores_of(mine, data) == pytest.approx(scores_of(other, data), abs=1e-3)
+
+    def test_without_edges_there_is_nothing_to_learn_from(self) -> None:
+        super().test_without_edges_there_is_nothing_to_learn_from()
+        with pytest.raises(TrainingError, match="too few edges"):
+            self.make().fit(likes([(0, 0), (1, 1)], 2, 2))
+
+
+class TestStacking(RatingChecks, SavedChecks):
+    def make(self) -> Stacking:
+        return Stacking("bias,mf", mf={"dim": 4, "epochs": 300, "learning_rate": 0.03, "decay": 0.995, "ridge": 0.01})
+
+    def load(self, folder: Path, data: UserItemData) -> Stacking:
+        return Stacking.load(folder, data)
+
+
 def everyone(data: UserItemData) -> np.ndarray:
     return np.arange(data.num_users, dtype=np.int32)
 
 
-def test_reciprocal_ranks_add_up_and_what_cannot_be_scored_gets_nothing():
+def test_reciprocal_ranks_add_up_and_what_a_part_cannot_score_gets_nothing_from_it():
     fused = RankFusion("item-knn,popularity")
-    fused.fitted = (Fixed([[3, 2, 1, 1]]), Fixed([[-np.inf, 5, 9, -np.inf]]))
-    expected = [1 / 61, 1 / 62 + 1 / 62, 1 / 63.5 + 1 / 61, 1 / 63.5]
+    fused.fitted = (Fixed([[3, 2, 1, 1, -np.inf]]), Fixed([[-np.inf, 5, 9, -np.inf, -np.inf]]))
+    expected = [1 / 61, 1 / 62 + 1 / 62, 1 / 63.5 + 1 / 61, 1 / 63.5, -np.inf]
     np.testing.assert_allclose(fused.score(np.array([0], np.int32))[0], expected, rtol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from engine.errors import ConfigError, TrainingError
+from engine.graph.snapshot import NO_TIME
 from engine.models.user_baselines import similarity
 from engine.models.user_baselines.bias import DampedBias
 from engine.models.user_baselines.content import UserContent
@@ -19,15 +21,8 @@ from engine.models.user_baselines.similarity import nearest_rows
 from engine.models.user_item import RatingPredictor, UserItemData, UserItemEdges, UserScorer
 from engine.models.user_methods import USER_METHODS
 from engine.types import KeyOrder
-from tests.unit.models.model_checks import RatingChecks, every_pair, pairs, ratings_of, renumbered, tiny
-
-RANKING = {
-    "popularity": UserPopularity,
-    "content": UserContent,
-    "item-knn": lambda: UserItemKnn(5, 0.5),
-    "item-knn asymmetric": lambda: UserItemKnn(5, 0.5, "degree", 0.5),
-    "user-knn": lambda: UserKnn(5, 0.5, "tfidf"),
-}
+from tests.unit.models.model_checks import RatingChecks, checkerboard, every_pair, pairs, ratings_of, tiny
+from tests.unit.models.ranking_checks import RankingChecks, likes, scores_of
 
 
 def scores(model: UserScorer, data: UserItemData, *users: int) -> dict[tuple[int, int], float]:
@@ -40,37 +35,97 @@ def scores(model: UserScorer, data: UserItemData, *users: int) -> dict[tuple[int
     }
 
 
-@pytest.mark.parametrize("name", RANKING)
-def test_batches_single_users_and_other_row_numbers_give_the_same_scores(name: str):
-    data = tiny()
-    model, elsewhere = RANKING[name](), RANKING[name]()
-    model.fit(data)
-    assert isinstance(model, UserScorer)
-    whole = scores(model, data, *range(12))
-    assert np.isfinite(list(whole.values())).all()
-    for user in range(12):
-        alone = scores(model, data, user)
-        assert alone == pytest.approx({key: value for key, value in whole.items() if key[0] == user})
-    other = renumbered(data)
-    elsewhere.fit(other)
-    assert scores(elsewhere, other, *range(12)) == pytest.approx(whole, abs=1e-5)
+class UnlearnedChecks(RankingChecks):
+    """For a method that counts instead of learning."""
+
+    def test_a_user_or_item_without_edges_is_said_not_to_be_known(self, fitted: Any) -> None:
+        """Where no edge tells of something, a count has an answer: 0."""
+        found = scores_of(*fitted)
+        assert (found[12] == 0).all()
+        assert (found[:, 10] == 0).all()
+        assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("name", ["item-knn", "item-knn asymmetric", "user-knn"])
-def test_neighbours_go_on_with_a_checkerboard(name: str):
+class TestPopularity(UnlearnedChecks):
+    def make(self) -> Any:
+        return UserPopularity()
+
+    def test_what_users_of_ones_taste_have_comes_before_everything_else(self, fitted: Any) -> None:
+        """Popularity knows no tastes: everybody gets the same."""
+        found = scores_of(*fitted)
+        assert (found == found[0]).all()
+
+    def test_a_user_or_item_without_edges_is_said_not_to_be_known(self, fitted: Any) -> None:
+        """A user without edges gets what all others do, and what nobody has is the least popular."""
+        found = scores_of(*fitted)
+        assert (found[:, 10] == 0).all()
+        assert (found[:, :10] > 0).all()
+
+
+class TestRecentPopularity(TestPopularity):
+    def make(self) -> Any:
+        return RecentPopularity(0.5)
+
+    def likes(self, pairs: list[tuple[int, int]], users: int, items: int) -> UserItemData:
+        """Each pair a step later than the one before."""
+        data = super().likes(pairs, users, items)
+        return replace(data, train=replace(data.train, time=np.arange(len(pairs), dtype=np.int64)))
+
+    def test_repeated_edges_and_those_of_validation_are_learned_from_once(self) -> None:
+        """What is taken up again is taken up at that time too: edges count, and not users."""
+        data = self.two_tastes()
+        half = np.arange(len(data.train)) > len(data.train) // 2
+        ends = data.train.only(np.arange(len(data.train)) % (len(data.train) - 1) == 0)  # the span of times is theirs
+        fits = [(data.train, data.train.only(half)), (ends, data.train.only(half)), (data.train, ends), (ends, ends)]
+        found = []
+        for train, valid in fits:
+            model = self.make()
+            model.fit(replace(data, train=train, valid=valid))
+            found.append(scores_of(model, data))
+        whole_and_half, ends_and_half, whole_and_ends, ends_twice = found
+        assert whole_and_half + ends_twice == pytest.approx(ends_and_half + whole_and_ends, abs=1e-5)
+        assert whole_and_half.sum() > whole_and_ends.sum()
+
+    def test_edges_of_which_none_has_a_time_are_refused(self) -> None:
+        data = self.two_tastes()
+        with pytest.raises(TrainingError, match="needs edges with times"):
+            self.make().fit(replace(data, train=replace(data.train, time=np.full(len(data.train), NO_TIME))))
+
+
+class TestContent(UnlearnedChecks):
+    def make(self) -> Any:
+        return UserContent()
+
+    def likes(self, pairs: list[tuple[int, int]], users: int, items: int) -> UserItemData:
+        """The taste of an item is one of its fields."""
+        tastes = ["loud" if item < 5 else "quiet" if item < 10 else "odd" for item in range(items)]
+        return likes(pairs, users, items, item_fields={"taste": ("categorical", tastes)})
+
+
+class TestItemKnn(UnlearnedChecks):
+    def make(self) -> Any:
+        return UserItemKnn(5, 0.5)
+
+
+class TestAsymmetricItemKnn(TestItemKnn):
+    def make(self) -> Any:
+        return UserItemKnn(5, 0.5, "degree", 0.5)
+
+
+class TestUserKnn(UnlearnedChecks):
+    def make(self) -> Any:
+        return UserKnn(5, 0.5, "tfidf")
+
+
+@pytest.mark.parametrize("kind", [TestItemKnn, TestAsymmetricItemKnn, TestUserKnn])
+def test_neighbours_go_on_with_a_checkerboard(kind: type[UnlearnedChecks]):
     board = [(u, i, 1.0) for u, i in every_pair(12, 12) if (u + i) % 2 == 0 and (u + 3 * i) % 7]
     data = ratings_of(board, 12, 12)
-    model = RANKING[name]()
+    model = kind().make()
     model.fit(data)
     found = scores(model, data, *range(12))
     fits = [value for (u, i), value in found.items() if (u + i) % 2 == 0]
     assert min(fits) > max(value for (u, i), value in found.items() if (u + i) % 2)
-
-
-@pytest.mark.parametrize("name", [*RANKING, "recent"])
-def test_without_edges_there_is_nothing_to_learn_from(name: str):
-    with pytest.raises(TrainingError):
-        RANKING.get(name, RecentPopularity)().fit(ratings_of([], 2, 2))
 
 
 def test_the_asymmetric_cosine_is_the_formula():
@@ -113,7 +168,24 @@ def test_biases_are_damped_means():
     user = ((1 - item[0]) + (0 - item[1])) / 3, (-1 - item[0]) / 2
     found = model.predict(*pairs(data, (0, 0), (1, 1), (2, 2), (2, 0)))
     assert found == pytest.approx([4 + user[0] + item[0], 4 + user[1] + item[1], 4, 4 + item[0]])
-    assert isinstance(model, RatingPredictor)
+
+
+class TestBias(RatingChecks):
+    def make(self) -> Any:
+        return DampedBias()
+
+    def test_it_learns_a_tiny_graph_by_heart(self, fitted: tuple[RatingPredictor, UserItemData]) -> None:
+        """Two numbers a pair cannot hold every rating: they are nearer to them than the mean is."""
+        model, data = fitted
+        found, rating = model.predict(data.train.user, data.train.item), data.train.rating
+        assert np.mean((found - rating) ** 2) < np.var(rating)
+
+    def test_a_checkerboard_is_gone_on_with(self) -> None:
+        """On a board of two tastes nobody is kinder than others and nothing better: every answer is near the mean."""
+        data, left_out, _ = checkerboard()
+        model = self.make()
+        model.fit(data)
+        assert model.predict(*pairs(data, *left_out)) == pytest.approx(data.train.rating.mean(), abs=0.5)
 
 
 @pytest.mark.parametrize("block", [1, 20_000_000])
