@@ -83,10 +83,10 @@ class ReadsTakers(Protocol):
 
 @runtime_checkable
 class ScoresAt(Protocol):
-    """A method whose scores of a user rest on what others did before a time."""
+    """A method whose scores of a user rest on what they and others did by a time."""
 
     def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
-        """As `UserScorer.score`, of all that the data has of each user, and of others what was before a time each.
+        """As `UserScorer.score`, as of a time each: of others what was before it is read, of the user also what was at that very time.
 
         Args:
             before: int64 `[B]` epoch ms.

@@ -35,6 +35,19 @@ class PlacedGraph:
     item_row: NDArray[np.int64]
     now: int
 
+    def known(self, users: IndexArray, before: TimeArray) -> OffsetArray:
+        """How many of their own edges users have as of a time each, int64 `[B]`. Edges of that very time are among them: what
+        comes next comes after them.
+
+        Args:
+            before: int64 `[B]` epoch ms.
+        """
+        own = self.timed.items_of
+        assert own.time is not None
+        lists = (own.time[own.indptr[user] : own.indptr[user + 1]] for user in np.asarray(users))
+        found = [np.searchsorted(times, when, "right") for times, when in zip(lists, before, strict=True)]
+        return np.array(found, np.int64)
+
     def histories(
         self, users: IndexArray, place: OffsetArray, before: TimeArray, config: DgsrConfig
     ) -> list[HopTensors]:
