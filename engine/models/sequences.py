@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.models.happened import so_far
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import CSR, FloatArray, IndexArray, KeyOrder, TimeArray
 
@@ -111,11 +112,13 @@ def asked_at(data: UserItemData, asked: UserItemEdges) -> TimeArray | None:
 
 
 def sequences(data: UserItemData, edges: UserItemEdges) -> CSR:
-    """Each user's items, oldest first; equal times by the item's key, those without a time before all others.
+    """Each user's items, oldest first; equal times by the item's key, those without a time before all others. What is dated after
+    now has not happened yet.
 
     Raises:
         TrainingError: there are no edges, or none has a time.
     """
+    edges = so_far(edges)
     if not len(edges) or edges.time is None or (edges.time < 0).all():
         raise TrainingError("sequences need edges with times", hint="Use item-knn or popularity.")
     order = np.lexsort((data.items.order.ranks(edges.item), edges.time, edges.user))
