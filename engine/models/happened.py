@@ -7,8 +7,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.graph.snapshot_csr import cut
 from engine.models.user_item import UserItemEdges
-from engine.types import TimeArray
+from engine.types import CSR, TimeArray
 
 
 def happened(times: TimeArray, now: int | None = None) -> NDArray[np.bool_]:
@@ -25,3 +26,9 @@ def so_far(edges: UserItemEdges, now: int | None = None) -> UserItemEdges:
     """The edges that have happened; see `happened`."""
     there = None if edges.time is None else happened(edges.time, now)
     return edges if there is None or there.all() else edges.only(there)
+
+
+def follows_so_far(follows: CSR, now: int | None = None) -> CSR:
+    """The follows that have happened; see `happened`."""
+    there = None if follows.time is None else happened(follows.time, now)
+    return follows if there is None or there.all() else cut(follows, there)
