@@ -182,12 +182,12 @@ class Opened:
 
         return UserRecommender(view, self.settings.graph.mapping, self._taken, self._takers, open_method)
 
-    def _taken(self, user: str, relation: str) -> Taken | None:
+    def _taken(self, user: str, relation: str, before: int) -> Taken | None:
         from engine.graph.queries import load_queries
         from engine.serving.taken import Taken
 
         query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
-        rows = self.graph.read(query, {"id": user})
+        rows = self.graph.read(query, {"id": user, "before": before})
         return Taken(*(tuple(rows[0][name]) for name in ("items", "values", "times", "friends"))) if rows else None
 
     def _takers(self, items: list[str], before: int, most: int) -> list[list[tuple[str, int]]]:

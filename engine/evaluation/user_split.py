@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from engine.errors import DataError, UnknownNameError
 from engine.evaluation.draws import draw
 from engine.evaluation.user_world import UserItemWorld
+from engine.graph.snapshot_csr import NO_TIME, cut, edge_rows
 from engine.models.user_item import UserItemData, UserItemEdges, joined
-from engine.types import KeyArray
+from engine.types import CSR, KeyArray, TimeArray
 
 Mask = NDArray[np.bool_]
+NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,16 @@ class UserItemSplit:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The edges of a split before anything is checked; `valid` is None where it is still to be carved out of `train`."""
+    """The edges of a split before anything is checked; `valid` is None where it is still to be carved out of `train`.
+
+    Attributes:
+        until: int64 `[users]` epoch ms, from when on what each user does is not known; None where the split goes by no time.
+    """
 
     train: UserItemEdges
     test: UserItemEdges
     valid: UserItemEdges | None = None
+    until: TimeArray | None = None
 
 
 def make_split(
@@ -75,20 +82,42 @@ def make_split(
     for what, edges in (("training", train), ("test", test)):
         if not len(edges):
             raise DataError(f"the split has no {what} edges", hint="Give the protocol another share, or the data more.")
-    check_no_leak(world, train, valid, test)
+    follows = world.follows
+    if follows is not None:
+        follows = cut(follows, ~_late_follows(follows, parts.until))
+    check_no_leak(world, train, valid, test, follows, parts.until)
     rated = joined(train, valid).rating
     if not levels and rated is not None:
         levels = tuple(float(level) for level in np.unique(rated[~np.isnan(rated)]))
-    training = UserItemData(train, world.users, world.items, valid, levels, world.follows, seed)
+    training = UserItemData(train, world.users, world.items, valid, levels, follows, seed)
     return UserItemSplit(world, training, test)
 
 
-def check_no_leak(world: UserItemWorld, train: UserItemEdges, valid: UserItemEdges, test: UserItemEdges) -> None:
-    """Look for a held-out pair that the training graph still connects.
+def check_no_leak(
+    world: UserItemWorld,
+    train: UserItemEdges,
+    valid: UserItemEdges,
+    test: UserItemEdges,
+    follows: CSR | None = None,
+    until: TimeArray | None = None,
+) -> None:
+    """Look for a held-out pair that the training graph still connects, and for a follow that came too late for it.
+
+    Args:
+        follows: what is left of those of the world.
+        until: see `Parts`.
 
     Raises:
-        DataError: a test or validation pair is among the edges before it, or the user's own boards hold the item.
+        DataError: a test or validation pair is among the edges before it, the user's own boards hold the item, or a user
+            follows somebody since a time from when on nothing is known of them.
     """
+    if follows is not None and (late := _late_follows(follows, until)).any():
+        user = world.users.ids[int(edge_rows(follows)[late][0])]
+        raise DataError(
+            f"the split leaks: user {user!r} is asked before they follow somebody whom training has them follow "
+            f"({late.sum():,} such follows)",
+            hint="Take the later follows out of the training part.",
+        )
     for what, held, known in (
         ("test", test, joined(train, valid)),
         ("validation", valid, train),
@@ -143,7 +172,7 @@ def by_user(world: UserItemWorld, share: float, seed: int) -> Parts:
 
 
 def by_time(world: UserItemWorld, share: float, seed: int) -> Parts:
-    """The latest edges of all; a pair that came before is no test pair again.
+    """The latest edges of all; a pair that came before is no test pair again. Follows of their time are not known.
 
     Raises:
         DataError: no edge has a time.
@@ -153,7 +182,8 @@ def by_time(world: UserItemWorld, share: float, seed: int) -> Parts:
     late = time > np.quantile(time, 1 - share)
     edges = world.edges
     fresh = ~np.isin(world.pairs(edges), world.pairs(edges.only(~late)))
-    return Parts(edges.only(~late), edges.only(late & fresh & _free(world)))
+    until = np.full(len(world.users), time[late].min(initial=NEVER))
+    return Parts(edges.only(~late), edges.only(late & fresh & _free(world)), until=until)
 
 
 DRAWN: dict[str, Callable[[UserItemWorld, float, int], Parts]] = {"random": at_random, "time": by_time, "user": by_user}
@@ -173,7 +203,8 @@ def drawn(world: UserItemWorld, how: str, share: float, seed: int) -> Parts:
 
 
 def last_out(world: UserItemWorld, min_edges: int) -> Parts:
-    """Each user's last item is for test, the one before for validation. An item that a user had before is no answer.
+    """Each user's last item is for test, the one before for validation. An item that a user had before is no answer. Whom they
+    follow since that last item or later is not known.
 
     Raises:
         DataError: no edge has a time.
@@ -188,7 +219,10 @@ def last_out(world: UserItemWorld, min_edges: int) -> Parts:
     enough = size[edges.user] >= min_edges
     free = _free(replace(world, edges=edges))
     test, valid = enough & (left == 1) & free, enough & (left == 2)
-    return Parts(edges.only(~test & ~valid), edges.only(test), edges.only(valid))
+    until, last = np.full(len(world.users), NEVER), edges.only(test)
+    assert last.time is not None
+    until[last.user] = np.where(last.time == NO_TIME, NEVER, last.time)
+    return Parts(edges.only(~test & ~valid), last, edges.only(valid), until)
 
 
 def cold_users(world: UserItemWorld, share: float, valid_share: float, given: int, seed: int) -> Parts:
@@ -233,6 +267,14 @@ def _cold(
 
 def _parted(world: UserItemWorld, test: Mask) -> Parts:
     return Parts(world.edges.only(~test), world.edges.only(test))
+
+
+def _late_follows(follows: CSR, until: TimeArray | None) -> Mask:
+    """The follows of users from when on nothing is known of them. One without a time was always there."""
+    if follows.time is None or until is None:
+        return np.zeros(follows.num_edges, np.bool_)
+    late: Mask = (follows.time != NO_TIME) & (follows.time >= until[edge_rows(follows)])
+    return late
 
 
 def _free(world: UserItemWorld) -> Mask:

@@ -52,7 +52,7 @@ class Relation:
             raise InputError(f"a mask over {self.num_edges} edges has the shape {dropped.shape}")
         backward = np.empty(self.num_edges, dtype=bool)
         backward[self._in_backward()] = dropped
-        return Relation(_cut(self.forward, ~dropped), _cut(self.backward, ~backward))
+        return Relation(cut(self.forward, ~dropped), cut(self.backward, ~backward))
 
     def _in_backward(self) -> NDArray[np.int64]:
         """For each forward edge the position of the same edge in `backward`; equal edges are interchangeable."""
@@ -75,7 +75,8 @@ def as_matrix(csr: CSR, width: int) -> csr_array:
     return csr_array((np.ones(csr.num_edges, np.float32), csr.indices, csr.indptr), shape=(csr.num_rows, width))
 
 
-def _cut(csr: CSR, keep: NDArray[np.bool_]) -> CSR:
+def cut(csr: CSR, keep: NDArray[np.bool_]) -> CSR:
+    """The lists with some of their entries, bool `[E]`, alone."""
     before = np.zeros(len(keep) + 1, dtype=np.int64)
     np.cumsum(keep, out=before[1:])
     time, value = csr.time, csr.value

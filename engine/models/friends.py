@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from engine.graph.snapshot_csr import as_matrix, edge_rows
+from engine.models.happened import follows_so_far
 from engine.models.user_item import UserItemData
 from engine.types import CSR, IndexArray
 
@@ -25,14 +26,14 @@ class TellsRests(Protocol):
 def friends_of(data: UserItemData) -> CSR:
     """User -> the others they follow, each once; nobody is a friend of their own. Places in the order of the users' keys, ascending.
 
-    A cycle of follows is as good as any other. Without a social graph nobody has a friend.
+    A cycle of follows is as good as any other; one dated after now has not happened yet. Without a social graph nobody has a friend.
     """
     empty = np.empty(0, dtype=np.int64)
     source = target = empty
     if data.follows is not None:
-        ranks = data.users.order.ranks
-        source = np.asarray(ranks(edge_rows(data.follows)), dtype=np.int64)
-        target = np.asarray(ranks(data.follows.indices), dtype=np.int64)
+        ranks, follows = data.users.order.ranks, follows_so_far(data.follows)
+        source = np.asarray(ranks(edge_rows(follows)), dtype=np.int64)
+        target = np.asarray(ranks(follows.indices), dtype=np.int64)
     pairs = np.unique((source * data.num_users + target)[source != target])
     source, target = np.divmod(pairs, max(data.num_users, 1))
     indptr = np.searchsorted(source, np.arange(data.num_users + 1)).astype(np.int64)
@@ -56,7 +57,8 @@ def rests_on(data: UserItemData, speaks: NDArray[np.bool_]) -> NDArray[np.str_]:
     rated = np.bincount(data.known().user, minlength=data.num_users) > 0
     followed = np.zeros(data.num_users, dtype=np.bool_)
     if data.follows is not None:
-        source, target = edge_rows(data.follows), data.follows.indices
+        follows = follows_so_far(data.follows)
+        source, target = edge_rows(follows), follows.indices
         followed[source[(source != target) & speaks[target]]] = True
     return np.where(
         rated, np.where(followed, "ratings and friends", "ratings"), np.where(followed, "friends", "nothing")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.graph.snapshot import NodeTable
+from engine.models.happened import so_far
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.training.checkpoint import Checkpoints
 from engine.types import CSR, FloatArray
@@ -89,7 +90,7 @@ def shares(data: UserItemData, row: NDArray[np.int64], taught: NDArray[np.bool_]
     Args:
         row: int64 `[N]`, the table's row of each item; taught: bool `[table]`.
     """
-    count = np.bincount(row[data.known().item], minlength=len(taught)) * taught
+    count = np.bincount(row[so_far(data.known()).item], minlength=len(taught)) * taught
     return np.asarray(count / count.sum(), dtype=np.float32)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.models.happened import so_far
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.types import CSR, FloatArray, IndexArray, KeyOrder, TimeArray
 
@@ -83,10 +84,10 @@ class ReadsTakers(Protocol):
 
 @runtime_checkable
 class ScoresAt(Protocol):
-    """A method whose scores of a user rest on what others did before a time."""
+    """A method whose scores of a user rest on what they and others did by a time."""
 
     def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
-        """As `UserScorer.score`, of all that the data has of each user, and of others what was before a time each.
+        """As `UserScorer.score`, as of a time each: of others what was before it is read, of the user also what was at that very time.
 
         Args:
             before: int64 `[B]` epoch ms.
@@ -111,11 +112,13 @@ def asked_at(data: UserItemData, asked: UserItemEdges) -> TimeArray | None:
 
 
 def sequences(data: UserItemData, edges: UserItemEdges) -> CSR:
-    """Each user's items, oldest first; equal times by the item's key, those without a time before all others.
+    """Each user's items, oldest first; equal times by the item's key, those without a time before all others. What is dated after
+    now has not happened yet.
 
     Raises:
         TrainingError: there are no edges, or none has a time.
     """
+    edges = so_far(edges)
     if not len(edges) or edges.time is None or (edges.time < 0).all():
         raise TrainingError("sequences need edges with times", hint="Use item-knn or popularity.")
     order = np.lexsort((data.items.order.ranks(edges.item), edges.time, edges.user))

@@ -73,7 +73,7 @@ def epoch_ms(at: When) -> int:
 
 def _history(one: UserRecommender, user: str, before: int) -> History:
     row = one.row_of(user)
-    taken = one.in_graph(user, row)
+    taken = one.in_graph(user, row, before)
     if taken is None:
         return History(np.empty(0, np.int32), np.empty(0, np.int64), before)
     rows, times = one.view.items.index_of(list(taken.items)), np.array(taken.times, np.int64)

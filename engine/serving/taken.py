@@ -60,6 +60,6 @@ FindTakers = Callable[[list[str], int, int], list[list[tuple[str, int]]]]
 """Looks up in the graph as it stands who took up items last: their ids, before which epoch ms, how many of each. Users' ids and
 times, oldest first, for each item."""
 
-FindTaken = Callable[[str, str], Taken | None]
-"""Looks up in the graph as it stands who has items: id, and "interactions" or, for a context, "saves"; None where there is
-no such node."""
+FindTaken = Callable[[str, str, int], Taken | None]
+"""Looks up in the graph as it stands who has items: id, "interactions" or, for a context, "saves", and before which epoch ms; None
+where there is no such node."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from engine.arrays import open_array
 from engine.errors import NotReadyError, UnknownNodeError
-from engine.models.user_graph import graph_data, has_users, takers
+from engine.models.happened import so_far
+from engine.models.user_graph import graph_data, has_users
 from engine.models.user_item import FoldsInData, UserItemData
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
@@ -33,7 +35,7 @@ from engine.serving.taken import FindTaken, FindTakers, Taken
 from engine.serving.together import Together
 from engine.serving.view import View
 from engine.settings import GraphMapping
-from engine.types import FloatArray
+from engine.types import FloatArray, IndexArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,9 @@ class UserRecommender:
 
     @functools.cached_property
     def data(self) -> UserItemData:
-        """What the snapshot tells the method."""
-        return graph_data(self.view.snapshot)
+        """What the snapshot tells the method; one that goes by the order of items, only of what has happened."""
+        data = graph_data(self.view.snapshot)
+        return replace(data, train=so_far(data.train)) if "next" in self.about.answers else data
 
     @functools.cached_property
     def together(self) -> Together:
@@ -139,13 +142,16 @@ class UserRecommender:
             raise UnknownNodeError(f"there is no {kind} {user!r:.80}: they were forgotten")
         return row
 
-    def in_graph(self, user: str, row: int) -> Taken | None:
+    def in_graph(self, user: str, row: int, before: int) -> Taken | None:
         """What the graph as it stands knows of a user; None where it does not know one whom the generation does.
+
+        Args:
+            before: epoch ms: what is dated at or after it is not read.
 
         Raises:
             UnknownNodeError: there is no such user, here or there.
         """
-        taken = self._find(user, "interactions" if self.user_kind == "user" else "saves")
+        taken = self._find(user, "interactions" if self.user_kind == "user" else "saves", before)
         if taken is None and row < 0:
             raise UnknownNodeError(
                 f"there is no {self.user_kind} {user!r:.80}", hint="Add them with `engine.add_users`."
@@ -159,9 +165,9 @@ class UserRecommender:
             UnknownNodeError: there is no such user, or they were forgotten.
         """
         row = self.row_of(user)
-        if row >= 0 and len(takers(self.view.snapshot)[1].row(row)):
+        if row >= 0 and len(self._edges_of(row)):
             return Asker(user, row, None, self._own(row))
-        taken = self.in_graph(user, row)
+        taken = self.in_graph(user, row, int(time.time() * 1000) + 1)
         if taken is None or not (taken.items or taken.friends):
             return Asker(user, row, None, self._own(row))
         return Asker(user, row, taken, taken.rows(self.view.items))
@@ -170,9 +176,17 @@ class UserRecommender:
         """The items a user has: by the edges that the model learns from, and by the contexts that they own."""
         if row < 0:
             return np.empty(0, np.int64)
+        found = [self._edges_of(row)]
         if has_users(self.view.snapshot):
-            return self.view.user_items(row)[0].astype(np.int64)
-        return takers(self.view.snapshot)[1].row(row).astype(np.int64)
+            relations = self.view.snapshot.relations
+            found += [relations.saves.forward.row(int(context)) for context in relations.owns.forward.row(row)]
+        return np.unique(np.concatenate(found)).astype(np.int64)
+
+    def _edges_of(self, row: int) -> IndexArray:
+        """The items of a user's edges, which lie together."""
+        edges = self.data.train
+        start, stop = np.searchsorted(edges.user, np.array([row, row + 1], edges.user.dtype))
+        return edges.item[start:stop]
 
     def item_row(self, item: str) -> int:
         """The row of an item.

@@ -109,6 +109,46 @@ def test_models_of_sequences_answer_everybody_and_never_from_the_future(engine: 
     assert "i5" not in engine.next_items("a", 6, at=32503680000001).ids
 
 
+@pytest.mark.parametrize("model", ["dgsr", "sasrec"])
+def test_an_interaction_of_the_future_changes_nothing_recommended(engine: Engine, settings: Settings, model: str):
+    engine.build(model, QUICK)
+    found = _recommended(engine)
+    assert "i5" in engine.recommend("a", 6).ids  # had in the future only
+    engine.graph.write("MATCH (:User)-[r:INTERACTED {time: 32503680000000}]->() DELETE r")
+    with Engine(settings.model_copy(update={"home": settings.home / "without"})) as without:
+        without.build(model, QUICK)
+        assert _recommended(without) == found
+
+
+def _recommended(engine: Engine) -> tuple[dict[str, list[object]], list[list[dict[str, object]]]]:
+    """What each user is recommended, asked alone and all at once."""
+    alone = {user: [*engine.recommend(user, 6)] for user in USERS}
+    return alone, [batch.to_pylist() for batch in engine.recommend_all(6)]
+
+
+def test_what_a_newcomer_does_in_the_future_is_not_read_either(engine: Engine):
+    engine.build("sasrec", QUICK)
+    engine.add_users([{"user_id": "newcomer"}])
+    engine.add_interactions([{"user_id": "newcomer", "item_id": "i0", "rating": 5.0, "time": 5}])
+    before = [*engine.recommend("newcomer", 6)]
+    engine.graph.write(
+        "MATCH (u:User {user_id: 'newcomer'}), (i:Item {item_id: 'i5'}) "
+        "CREATE (u)-[:INTERACTED {time: 32503680000000, rating: 5.0}]->(i)"
+    )
+    assert [*engine.recommend("newcomer", 6)] == before
+
+
+def test_whom_a_newcomer_follows_in_the_future_is_no_friend(engine: Engine):
+    engine.build("trustsvd", QUICK)
+    engine.add_users([{"user_id": "newcomer"}])
+    engine.graph.write(
+        "MATCH (u:User {user_id: 'newcomer'}), (a:User {user_id: 'a'}) CREATE (u)-[:FOLLOWS {time: 32503680000000}]->(a)"
+    )
+    assert engine.recommend("newcomer", 3).method == "popularity"
+    engine.graph.write("MATCH (:User {user_id: 'newcomer'})-[f:FOLLOWS]->() SET f.time = 1")
+    assert engine.recommend("newcomer", 3).method == "trustsvd"
+
+
 def test_a_later_rating_that_is_none_of_the_levels_is_named(engine: Engine):
     engine.build("graphrec", QUICK)
     engine.add_users([{"user_id": "off"}])

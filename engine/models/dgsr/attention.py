@@ -18,9 +18,9 @@ def attention(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeAr
     The newest item counts for more than its weight: its states also stand beside the user's own.
 
     Args:
-        before: int64 `[B]` epoch ms: of the users' own edges all are read, of others what was before.
+        before: int64 `[B]` epoch ms: of the users' own edges those up to it are read, of others what was before.
     """
-    place = graph.timed.items_of.degrees()[users]
+    place = graph.known(users, before)
     shares: dict[tuple[int, int, str], FloatArray] = {}
 
     def watch(layer: int, hop: int, name: str, share: FloatArray) -> None:

@@ -13,6 +13,7 @@ from engine.graph.snapshot_csr import edge_rows, relation
 from engine.models.attention.lists import Lists
 from engine.models.dgsr.config import DgsrConfig
 from engine.models.dgsr.model import ITEMS, HopTensors
+from engine.models.happened import so_far
 from engine.models.sequences import Takers
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.sampling.histories import TimedGraph, histories
@@ -35,6 +36,19 @@ class PlacedGraph:
     item_row: NDArray[np.int64]
     now: int
 
+    def known(self, users: IndexArray, before: TimeArray) -> OffsetArray:
+        """How many of their own edges users have as of a time each, int64 `[B]`. Edges of that very time are among them: what
+        comes next comes after them.
+
+        Args:
+            before: int64 `[B]` epoch ms.
+        """
+        own = self.timed.items_of
+        assert own.time is not None
+        lists = (own.time[own.indptr[user] : own.indptr[user + 1]] for user in np.asarray(users))
+        found = [np.searchsorted(times, when, "right") for times, when in zip(lists, before, strict=True)]
+        return np.array(found, np.int64)
+
     def histories(
         self, users: IndexArray, place: OffsetArray, before: TimeArray, config: DgsrConfig
     ) -> list[HopTensors]:
@@ -56,11 +70,12 @@ class PlacedGraph:
 def placed_graph(
     data: UserItemData, edges: UserItemEdges, user_row: NDArray[np.int64], item_row: NDArray[np.int64]
 ) -> PlacedGraph:
-    """The graph of some edges; those without a time, or of an item that the model does not know, are left out.
+    """The graph of some edges; those without a time, dated after now, or of an item that the model does not know, are left out.
 
     Raises:
         TrainingError: no edge has a time.
     """
+    edges = so_far(edges)
     if not len(edges) or edges.time is None or (edges.time < 0).all():
         raise TrainingError("a dynamic graph needs edges with times", hint="Use item-knn or popularity.")
     kept = edges.only((edges.time >= 0) & (item_row[edges.item] >= 0))

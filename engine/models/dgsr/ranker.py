@@ -114,14 +114,15 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
     def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
         """float32 `[B, N]`; see `engine.models.sequences.ScoresAt`."""
         graph, trained = self.graph, self.trained
-        has = graph.timed.items_of.degrees()[users] > 0
+        place = graph.known(users, before)
+        has = place > 0
         some, when = np.asarray(users)[has], np.asarray(before)[has]
         return next_scores(
             graph.item_row,
             trained.share,
             trained.model.answers,
             has,
-            lambda: expected_next(trained.model, graph, some, when),
+            lambda: expected_next(trained.model, graph, some, place[has], when),
         )
 
     def _answer_about(self, data: UserItemData) -> None:

@@ -17,7 +17,7 @@ from engine.models.next_items import gain, step_size
 from engine.models.sequences import newest
 from engine.models.user_item import UserItemEdges
 from engine.training.full_softmax import full_softmax
-from engine.types import CSR, IndexArray, KeyOrder, TimeArray
+from engine.types import CSR, IndexArray, KeyOrder, OffsetArray, TimeArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,9 @@ class DgsrTask:
         total, own = 0.0, self.graph.timed.items_of
         for start in range(0, len(self.held), 256):
             some = self.held.only(np.arange(start, min(start + 256, len(self.held))))
-            scores = expected_next(self.model, self.graph, some.user, self._when(some)) @ self.model.answers.T
-            taken = newest(own, some.user, max(1, int(own.degrees()[some.user].max())))
+            place = own.degrees()[some.user]
+            scores = expected_next(self.model, self.graph, some.user, place, self._when(some)) @ self.model.answers.T
+            taken = newest(own, some.user, max(1, int(place.max())))
             taken = CSR(taken.indptr, self.graph.item_row[taken.indices].astype(np.int32))
             total += gain(scores, torch.from_numpy(self.graph.item_row[some.item]), taken)
         return total / len(self.held)
@@ -101,8 +102,7 @@ class DgsrTask:
         return after_all if held.time is None else np.where(held.time < 0, after_all, held.time)
 
 
-def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray, before: TimeArray) -> Tensor:
-    """What users are expected to take up next, `[B, dim]`, after all of their own and what was before a time each of others."""
-    place = graph.timed.items_of.degrees()[users]
+def expected_next(model: Dgsr, graph: PlacedGraph, users: IndexArray, place: OffsetArray, before: TimeArray) -> Tensor:
+    """What users are expected to take up next, `[B, dim]`; arguments as of `engine.sampling.histories.histories`."""
     with torch.no_grad():
         return model(graph.histories(users, place, before, model.config))  # type: ignore[no-any-return]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from engine.errors import TrainingError
+from engine.models.happened import so_far
 from engine.models.sequences import History, as_sequence, newest, sequences
 from engine.models.user_baselines.neighbours import UserItemKnn, Weighting
 from engine.models.user_item import UserItemData
@@ -102,7 +104,7 @@ class SessionKnn:
             TrainingError: there are no edges with times.
         """
         self._lists = sequences(data, data.known())
-        self.items.fit(data)
+        self.items.fit(replace(data, train=so_far(data.train), valid=so_far(data.valid)))
 
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`, 0 for what is like none of the user's latest items."""

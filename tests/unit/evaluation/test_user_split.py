@@ -17,7 +17,9 @@ from engine.evaluation.asking import ask_sampled
 from engine.evaluation.numbers import SampledNumbers
 from engine.evaluation.user_split import Parts, check_no_leak, make_split, tuning_split
 from engine.evaluation.user_world import UserItemWorld, official_parts
+from engine.graph.snapshot_csr import edge_rows, relation
 from engine.models.user_item import UserItemEdges
+from engine.types import CSR
 
 
 def named(of: UserItemWorld, edges: UserItemEdges | None) -> list[tuple[str, str]]:
@@ -126,6 +128,43 @@ def test_a_leak_is_found_wherever_it_is():
     boards = replace(of, boards=np.sort(of.pairs(last)))
     with pytest.raises(DataError, match="in a board of theirs"):
         check_no_leak(boards, of.edges.only(np.arange(2)), none, last)
+
+
+def followed(of: UserItemWorld, *follows: tuple[str, str, int]) -> UserItemWorld:
+    """The world in which some users follow others since a time, -1 where that is not known."""
+    count = len(of.users)
+    source, target = (of.users.index_of([follow[end] for follow in follows]) for end in (0, 1))
+    time = np.array([time for *_, time in follows], np.int64)
+    return replace(of, follows=relation(count, count, source, target, time=time).forward)
+
+
+def told(of: UserItemWorld, follows: CSR | None) -> set[tuple[str, str]]:
+    assert follows is not None
+    rows = zip(edge_rows(follows), follows.indices, strict=True)
+    return {(of.users.ids[int(source)], of.users.ids[int(target)]) for source, target in rows}
+
+
+def test_a_split_by_time_knows_no_follow_of_the_time_it_asks_about():
+    rows = [("a", item, 1.0, time) for item, time in zip("wxzy", (1, 2, 3, 10), strict=True)]
+    rows += [("b", item, 1.0, 3) for item in "wxyz"] + [("c", "x", 1.0, 3)]
+    of = followed(memory(rows), ("a", "b", 9), ("a", "c", 10), ("b", "c", 11), ("b", "a", -1))
+    assert told(of, make_split(of, drawn(of, "time"), 0, 0.0).training.follows) == {("a", "b"), ("b", "a")}
+    plain = replace(of, follows=replace(of.follows, time=None))
+    for world_of, how in ((plain, "time"), (plain, "last"), (of, "random"), (of, "user")):
+        assert len(told(of, make_split(world_of, drawn(world_of, how), 0, 0.0).training.follows)) == 4
+
+
+def test_leaving_the_last_item_out_knows_no_follow_since_it():
+    rows = [
+        (user, item, 1.0, time + late) for user, late in (("a", 0), ("b", 50)) for time, item in enumerate("xyz", 1)
+    ]
+    follows = [("a", "b", 2), ("a", "c", 3), ("b", "a", 52), ("b", "c", 60), ("c", "a", 99), ("c", "b", -1)]
+    of = followed(memory([*rows, ("c", "x", 1.0, 1)]), *follows)
+    split = make_split(of, drawn(of, "last"), 0, 0.0)
+    assert told(of, split.training.follows) == {("a", "b"), ("b", "a"), ("c", "a"), ("c", "b")}  # c is not asked
+    parts = drawn(of, "last")
+    with pytest.raises(DataError, match=r"user 'a' is asked before they follow somebody .* \(2 such follows\)"):
+        check_no_leak(of, split.training.train, split.training.valid, split.test, of.follows, parts.until)
 
 
 def test_what_a_users_boards_hold_is_never_held_out(tmp_path: Path):

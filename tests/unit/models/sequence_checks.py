@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingError
 from engine.models.sequences import History, NextScorer
-from engine.models.user_item import FoldsIn, UserItemData, UserItemEdges, UserScorer
+from engine.models.user_item import FoldsIn, FoldsInData, UserItemData, UserItemEdges, UserScorer, joined
 from tests.unit.models.model_checks import ratings_of, renumbered
 
 ITEMS = 8
+YEAR_3000 = 32_503_680_000_000
 
 
 def dated(histories: list[list[tuple[int, int]]], items: int, **more: Any) -> UserItemData:
@@ -123,6 +124,17 @@ class SequenceChecks:
         nothing = method.score_next(History.of(items, times, 1000, order))
         assert np.isfinite(one).all()
         assert np.isfinite(nothing).all()
+
+    def test_what_is_dated_after_now_has_not_happened(self, fitted: tuple[Any, UserItemData]) -> None:
+        """Neither training nor answering reads it, of its user or of anybody."""
+        method, data = fitted
+        ahead = UserItemEdges(rows(data, 1, 2), data.items.index_of(["i6", "i0"]), None, np.array([YEAR_3000] * 2))
+        later = replace(data, train=joined(data.train, ahead))
+        again, everybody = self.make(), rows(data, *range(42))
+        again.fit(later)
+        assert (again.score(everybody) == method.score(everybody)).all()
+        if isinstance(method, FoldsInData):
+            assert (method.fold_in(later).score(everybody) == method.score(everybody)).all()
 
 
 class NextItemChecks(SequenceChecks):

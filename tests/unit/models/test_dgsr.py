@@ -104,6 +104,18 @@ class TestDgsr(NextItemChecks, StopsByValidation, TaskChecks):
         whole, part = (one.score_at(rows(data, 30), np.array([200])) for one in (method, early))
         assert whole == pytest.approx(part, abs=1e-5)
 
+    def test_scores_as_of_a_time_read_the_users_own_up_to_it(self, fitted: tuple[Any, UserItemData]) -> None:
+        """Those of that very time too: what is asked for comes after them."""
+        method, data = fitted
+        assert data.train.time is not None
+        for user, when in ((rows(data, 6), 52), (rows(data, 30), 291)):
+            early = method.fold_in(replace(data, train=data.train.only(data.train.time <= when)))
+            asked = np.array([when])
+            assert method.score_at(user, asked) == pytest.approx(early.score_at(user, asked), abs=1e-5)
+            assert (early.graph.timed.items_of.degrees()[user] > 0).all()
+        before_all = method.score_at(rows(data, 6), np.array([49]))
+        assert (before_all == method.score(rows(data, 41))).all()  # as one of whom nothing is known
+
 
 def test_a_protocol_asks_as_of_the_first_item_that_it_asks_for() -> None:
     data = ring(4)

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import ConfigError, CorruptFileError, TrainingError
 from engine.graph.snapshot_csr import relation
-from engine.models.friends import friends_of
+from engine.models.friends import friends_of, rests_on
 from engine.models.trustsvd.predictor import TrustsvdPredictor
 from engine.models.user_item import UserItemData
 from engine.models.user_methods import find_user_method
@@ -65,6 +65,19 @@ def test_self_follows_repeats_and_cycles_of_follows_are_taken_as_they_should_be(
     again.fit(following(tiny(), (0, 1), (1, 2), (2, 0)))
     everybody = pairs(data, *every_pair(12, 10))
     assert (model.predict(*everybody) == again.predict(*everybody)).all()
+
+
+def test_a_follow_dated_after_now_has_not_happened():
+    data = following(tiny(), (0, 1), (0, 2), (3, 4))
+    assert data.follows is not None
+    year_3000 = 32_503_680_000_000
+    times = np.where(data.follows.indices == data.users.index_of(["u1"])[0], -1, year_3000)
+    data = replace(data, follows=replace(data.follows, time=times))
+    rank = data.users.order.ranks(data.users.index_of(["u0", "u1", "u3"]))
+    friends = friends_of(data)
+    assert [friends.row(int(place)).tolist() for place in rank] == [[rank[1]], [], []]
+    rests = rests_on(data, np.ones(data.num_users, np.bool_))
+    assert rests[data.users.index_of(["u0", "u3"])].tolist() == ["ratings and friends", "ratings"]
 
 
 def test_an_answer_says_whether_it_rests_on_ratings_or_friends_and_friends_alone_have_a_say(tmp_path: Path):
