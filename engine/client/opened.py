@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.models.user_item import UserItemData
     from engine.models.user_method import UserMethod
     from engine.registry import Registry
+    from engine.sampling.friends import Friendship
     from engine.serving.canary import Canary
     from engine.serving.freshness import Freshness
     from engine.serving.live import Live
@@ -182,13 +183,14 @@ class Opened:
 
         return UserRecommender(view, self.settings.graph.mapping, self._taken, self._takers, open_method)
 
-    def _taken(self, user: str, relation: str) -> Taken | None:
-        from engine.graph.queries import load_queries
+    def _taken(self, user: str, relation: str, friendship: Friendship) -> Taken | None:
+        from engine.graph.queries import run
+        from engine.sampling.friends import directions
         from engine.serving.taken import Taken
 
-        query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
-        rows = self.graph.read(query, {"id": user})
-        return Taken(*(tuple(rows[0][name]) for name in ("items", "values", "times", "friends"))) if rows else None
+        mapping, asked = self.settings.graph.mapping, directions(friendship)
+        rows = run(self.graph, f"serving/taken/{relation}", mapping=mapping, id=user, **asked)
+        return Taken(*(tuple(column) for column in rows[0].values())) if rows else None
 
     def _takers(self, items: list[str], before: int, most: int) -> list[list[tuple[str, int]]]:
         from engine.sampling.live_times import LiveTimes

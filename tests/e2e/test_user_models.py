@@ -314,7 +314,7 @@ def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
     made = engine.refresh_models()
     answer = engine.recommend("late", 4)
     assert (answer.method, answer.generation, len(answer)) == ("diffnet", made["diffnet"].generation, 4)
-    assert "answered from whom they follow" in str(answer.reason)
+    assert "answered from their friends" in str(answer.reason)
     engine.remove_users(["user-1", "user-3"])
     engine.refresh_models()
     assert engine.recommend("late", 4).method == "popularity"

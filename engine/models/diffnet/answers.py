@@ -122,12 +122,10 @@ class Diffusing:
         return after
 
     def _heard(self, side: Side, other: Side, rows: Ints) -> Lists:
-        """Who of training is in the lists of some rows; nobody hears themselves."""
+        """Who of training is in the lists of some rows."""
         found = self._joined.rows_of(side, other, rows).tocoo()
         row, column = found.coords
         kept = self._places[other].column[column] >= 0
-        if side == other:
-            kept &= rows[row] != column
         if other not in self.reads[side]:
             kept[:] = False
         row, column = row[kept], column[kept]
@@ -191,15 +189,15 @@ class Known:
 
 def known(trained: Trained, data: UserItemData) -> Known:
     """One pass over all that is known of some data."""
-    joined = Joined.in_data(data)
+    network = trained.settings.network
+    joined = Joined.in_data(data, network.friendship)
     diffusing = Diffusing(trained, joined)
     *_, before, vectors = embed_all(diffusing, joined)
     standing = {side: diffusing.standing(side, vectors[side]) for side in SIDES}
-    social = trained.settings.network.social
     return Known(
         VectorAnswers(vectors["users"], vectors["items"]),
         standing,
-        rests_on(data, (standing["users"] == "trained") & social),
+        rests_on(data, (standing["users"] == "trained") & network.social, network.friendship),
         diffusing,
         before,
     )

@@ -71,7 +71,7 @@ class DiffnetScorer(AnswersByVectors):
         user_degree, item_degree = known_degrees(data)
         users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
         edges, rows = learned_edges(data, users, items), Places.of(users, data.users).rows
-        follows: csr_array = followed(data)[rows][:, rows]
+        follows: csr_array = followed(data, settings.network.friendship)[rows][:, rows]
         fields, columns = _fields(data, settings, (users, items))
         widths = (0, 0) if columns is None else _widths(columns)
         with torch.random.fork_rng(devices=[]):

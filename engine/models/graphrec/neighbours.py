@@ -40,7 +40,7 @@ class SocialGraph:
         user_indptr: int64 `[users + 1]`, the ratings of each user.
         item_indptr, item_order: int64 `[items + 1]` and `[E]`, the positions of the ratings of each item.
         pair: int64 `[E]`, the same for repeated ratings of one item by one user.
-        friends: whom each user follows, of those who rated something.
+        friends: the friends of each user who rated something.
     """
 
     ratings: RatingGraph
@@ -51,8 +51,8 @@ class SocialGraph:
     friends: CSR
 
     @staticmethod
-    def of(data: UserItemData, edges: UserItemEdges) -> SocialGraph:
-        """Lay out some of the edges of some data.
+    def of(data: UserItemData, edges: UserItemEdges, config: GraphrecConfig) -> SocialGraph:
+        """Lay out some of the edges of some data, and the friends.
 
         Raises:
             TrainingError: there are no edges, or no ratings or levels.
@@ -63,7 +63,7 @@ class SocialGraph:
         new = np.ones(len(found), dtype=np.bool_)
         new[1:] = (np.diff(found.user) != 0) | (np.diff(found.item) != 0)
         user_indptr = np.searchsorted(found.user, np.arange(found.num_users + 1))
-        all_friends = friends_of(data)
+        all_friends = friends_of(data, config.friendship)
         speaks = np.diff(user_indptr)[all_friends.indices] > 0
         friends = Lists(all_friends.indptr, all_friends.indices.astype(np.int64)).only(speaks)
         return SocialGraph(

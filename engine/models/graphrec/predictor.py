@@ -52,7 +52,7 @@ class GraphrecPredictor(TrainedMethod[GraphrecSettings, Trained]):
             CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
         """
         settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
-        graph = SocialGraph.of(data, data.known())
+        graph = SocialGraph.of(data, data.known(), settings.network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             sizes = Sizes(data.num_users, data.num_items, graph.ratings.num_levels)

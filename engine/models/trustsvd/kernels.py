@@ -40,10 +40,11 @@ def descend(
 
     Args:
         indptr, item, rating: the ratings by user, `[users + 1]`, `[E]` and `[E]`.
-        friend_indptr, friend: whom each user follows, `[users + 1]` and `[F]`.
+        friend_indptr, friend: the friends of each user, `[users + 1]` and `[F]`.
         users: `[users]`, in which order to take the users.
         order: `[E]`, positions of the ratings, each user's shuffled among themselves.
-        raters, followers: `[items]` and `[users]`, 1 / root of how many rated the item, follow the user; at most 1.
+        raters, followers: `[items]` and `[users]`, 1 / root of how many rated the item, have the user as a friend; at
+            most 1.
         user_bias, item_bias, user_factor, item_factor: `[users]`, `[items]`, `[users, D]`, `[items, D]`.
         implicit: `[items, D]`, the factors of having rated an item at all.
         trusted: `[users, D]`, the factors of being followed.

@@ -21,9 +21,9 @@ from engine.types import FloatArray, IndexArray
 
 
 class TrustsvdPredictor:
-    """Predicts SVD++'s mean + b_u + b_i + q_i^T (p_u + pooled items), and q_i^T |T(u)|^-1/2 sum of w_v over whom u follows.
+    """Predicts SVD++'s mean + b_u + b_i + q_i^T (p_u + pooled items), and q_i^T |T(u)|^-1/2 sum of w_v over u's friends.
 
-    The factors of a user also tell whom they follow (p_u^T w_v = 1), so that one who only follows has some. Epochs are a
+    The factors of a user also tell who their friends are (p_u^T w_v = 1), so that one with friends alone has some. Epochs are a
     setting, so that it learns from all known ratings. Without a social graph it is SVD++ with the paper's regularisation.
 
     Attributes:
@@ -52,7 +52,8 @@ class TrustsvdPredictor:
         Raises:
             TrainingError: there are no ratings, or the factors grew out of bounds.
         """
-        rated, how, friends = RatedLists.of(data, self.name), self.settings.model, friends_of(data)
+        rated, how = RatedLists.of(data, self.name), self.settings.model
+        friends = friends_of(data, how.friendship)
         friend = friends.indices.astype(np.int64)
         raters = np.bincount(rated.item, minlength=data.num_items)
         followers = np.bincount(friend, minlength=data.num_users)
@@ -74,10 +75,10 @@ class TrustsvdPredictor:
             self.errors.append(rated.error(total, self.name, epoch))
         ratings = Learned.of(data, rated.edges, mean, biases, [own, other, implicit])
         row = data.users.order.ranks(np.arange(data.num_users))
-        self.learned = TrustLearned.of(data, ratings, own[row], trusted[row])
+        self.learned = TrustLearned.of(data, ratings, own[row], trusted[row], how)
 
     def fold_in(self, data: UserItemData) -> TrustsvdPredictor:
-        """Answer about later data without training: everybody from the items rated and the friends followed by now."""
+        """Answer about later data without training: everybody from the items rated and the friends by now."""
         found = TrustsvdPredictor(self.settings)
         found.learned, found.errors = self.learned.on(data), self.errors
         return found

@@ -51,7 +51,7 @@ def small(**more: Any) -> GraphrecPredictor:
 
 def task_of(data: UserItemData, **settings: Any) -> GraphrecTask:
     read = GraphrecSettings.from_flat({**SMALL, **settings})
-    graph = SocialGraph.of(data, data.train)
+    graph = SocialGraph.of(data, data.train, read.network)
     torch.manual_seed(0)
     model = Graphrec(read.network, Sizes(data.num_users, data.num_items, len(data.levels)), 0.0)
     return GraphrecTask(model, graph, read)
