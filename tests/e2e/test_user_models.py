@@ -321,6 +321,23 @@ def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
     assert engine.recommend("user-39", 4).method == "diffnet"
 
 
+@pytest.mark.parametrize("model", ["graphrec", "trustsvd", "bayes"])
+def test_a_later_user_is_answered_from_the_same_friends_as_in_the_next_snapshot(engine: Engine, model: str):
+    engine.add_follows([{"user_id": f"user-{u}", "followed_id": f"user-{(u + 2) % 40}"} for u in range(40)])
+    how = {"bayes": {"friends": True, "sweeps": 60}}.get(model, {"epochs": 3, "weighted": True})
+    engine.build(model, {**how, "friendship": "both"})
+    engine.add_users([{"user_id": "late"}])
+    ties = (("user-1", "late", 2.0), ("user-0", "late", 0.5), ("late", "user-0", 4.0), ("user-2", "late", 0.0))
+    engine.add_follows([{"user_id": a, "followed_id": b, "weight": weight} for a, b, weight in ties])
+    early = engine.predict("late", "film-6")
+    assert early.rests_on.startswith("2 friends of the user that are newer")
+    assert early.rests_on.endswith("reads friends")
+    engine.refresh_models()
+    one = engine.opened.user_model(model).recommender()
+    there = (np.array([index], np.int32) for index in (one.row_of("late"), one.item_row("film-6")))
+    assert early.rating == pytest.approx(one.method.predict(*there)[0], abs=1e-5)
+
+
 @pytest.mark.parametrize("model", ["svdpp", "bayes", "trustsvd", "graphrec"])
 def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine: Engine, model: str):
     built = engine.build(model)

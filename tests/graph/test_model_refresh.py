@@ -98,13 +98,13 @@ def lengths(engine: Engine, model: str) -> np.ndarray:
     return np.linalg.norm(open_array(engine.registry.generations.serving(model).path, layout.VECTORS), axis=1)
 
 
-@pytest.mark.parametrize("friendship", ["following", "both"])
+@pytest.mark.parametrize("ties", [{}, {"friendship": "both", "weighted": True}], ids=["following", "weighed, both"])
 @settings(
     deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=6), min_size=1, max_size=3), st.sampled_from([0, 1, 10**9]))
 def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything_gives(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, friendship: str, parts: list[list[Any]], scattered: int
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ties: dict[str, Any], parts: list[list[Any]], scattered: int
 ):
     monkeypatch.setattr(row_plan, "SCATTERED", scattered)  # 0 always follows the changes, 10**9 never
     writer = engine.opened.writer
@@ -116,7 +116,7 @@ def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything
     writer.add_interactions([{"user_id": f"u{u}", "item_id": f"i{i}"} for u, i in ((0, 1), (1, 0), (1, 2), (2, 0))])
     if not engine.published_models():
         build(engine, *(model for model in SETTINGS if model != "diffnet"))
-        engine.build("diffnet", {**SETTINGS["diffnet"], "friendship": friendship})
+        engine.build("diffnet", {**SETTINGS["diffnet"], **ties})
     for operations in parts:
         for operation in operations:
             perform(writer, operation)

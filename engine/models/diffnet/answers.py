@@ -98,9 +98,9 @@ class Diffusing:
             Nodes(users.place[asked["users"]], items.place[asked["items"]]),
             Roots.counted(interests.sizes, friends.sizes, adopters.sizes),
             self._sent(users.rows, items.rows),
-            Lists(interests.indptr, items.place[interests.at]),
-            Lists(friends.indptr, users.place[friends.at]),
-            Lists(adopters.indptr, users.place[adopters.at]),
+            interests.to(items.place[interests.at]),
+            friends.to(users.place[friends.at]),
+            adopters.to(users.place[adopters.at]),
         )
         dim = self._trained.settings.network.dim
         states = Vectors(
@@ -128,10 +128,11 @@ class Diffusing:
         kept = self._places[other].column[column] >= 0
         if other not in self.reads[side]:
             kept[:] = False
-        row, column = row[kept], column[kept]
+        row, column, weight = row[kept], column[kept], found.data[kept]
         order = np.lexsort((column, row))
         indptr = np.searchsorted(row[order], np.arange(len(rows) + 1))
-        return Lists(indptr.astype(np.int64), column[order].astype(np.int64))
+        lists = Lists(indptr.astype(np.int64), column[order].astype(np.int64))
+        return lists.weighed(weight[order]) if side == other and self._trained.settings.network.weighted else lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class DiffnetConfig:
     """Let a user's friends influence them."""
     friendship: Friendship = "following"
     """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
+    weighted: bool = False
+    """Let a friend count in proportion to the weight of the tie, beside attention where there is one. Not in the paper."""
     attention: bool = True
     """Weigh the neighbours of a node by attention; otherwise all alike."""
     graph_attention: bool = True

@@ -105,9 +105,11 @@ class DiffusionGraph:
     sent: Roots
 
     @staticmethod
-    def of(edges: csr_array, follows: csr_array) -> DiffusionGraph:
-        """Lay edges `[users, items]` and ties `[users, users]` out."""
+    def of(edges: csr_array, follows: csr_array, weighted: bool = False) -> DiffusionGraph:
+        """Lay edges `[users, items]` and ties `[users, users]` out, which count by their weights where that is asked for."""
         interests, friends, adopters = _lists(edges), _lists(follows), _lists(edges.T.tocsr())
+        if weighted:
+            friends = friends.weighed(follows.data)
         followers = np.bincount(friends.at, minlength=len(friends))
         sent = Roots.counted(interests.sizes, followers, adopters.sizes)
         return DiffusionGraph(interests, friends, adopters, sent)
@@ -155,9 +157,9 @@ class DiffusionGraph:
                 now.within(before),
                 block.own,
                 self.sent.of(before),
-                Lists(interests.indptr, np.searchsorted(before.items, interests.at)),
-                Lists(friends.indptr, np.searchsorted(before.users, friends.at)),
-                Lists(adopters.indptr, np.searchsorted(before.users, adopters.at)),
+                interests.to(np.searchsorted(before.items, interests.at)),
+                friends.to(np.searchsorted(before.users, friends.at)),
+                adopters.to(np.searchsorted(before.users, adopters.at)),
             )
             reached, blocks = [before, *reached], [placed, *blocks]
         return Reading(reached[0], tuple(blocks), tuple(asked.within(nodes) for nodes in reached))

@@ -81,7 +81,7 @@ class DiffnetScorer(AnswersByVectors):
             start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
-            arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices)
+            arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices, follows.data)
             run = run_digest([asdict(settings), users, items], *arrays)
             checkpoints = Checkpoints(data.workdir / "checkpoints", run)
         task = DiffnetTask(model, edges, follows, settings, columns)

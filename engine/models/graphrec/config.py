@@ -24,6 +24,8 @@ class GraphrecConfig:
     """Read what a user's friends rated."""
     friendship: Friendship = "following"
     """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
+    weighted: bool = False
+    """Let a friend count in proportion to the weight of the tie, beside attention where there is one. Not in the paper."""
     biases: bool = True
     """Start from the damped biases of user and item, and learn what they leave. Not in the paper. They are worked out from
     the ratings at hand, so those of a later user are too."""

@@ -16,7 +16,6 @@ from engine.models.friends import friends_of
 from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.graphrec.config import GraphrecConfig
 from engine.models.user_item import UserItemData, UserItemEdges
-from engine.types import CSR
 
 TURNS = 10
 """How often biases of users and items take turns; they hardly move after that."""
@@ -48,7 +47,7 @@ class SocialGraph:
     item_indptr: Ints
     item_order: Ints
     pair: Ints
-    friends: CSR
+    friends: Lists
 
     @staticmethod
     def of(data: UserItemData, edges: UserItemEdges, config: GraphrecConfig) -> SocialGraph:
@@ -66,13 +65,16 @@ class SocialGraph:
         all_friends = friends_of(data, config.friendship)
         speaks = np.diff(user_indptr)[all_friends.indices] > 0
         friends = Lists(all_friends.indptr, all_friends.indices.astype(np.int64)).only(speaks)
+        if config.weighted:
+            assert all_friends.value is not None
+            friends = friends.weighed(all_friends.value[speaks])
         return SocialGraph(
             ratings=found,
             user_indptr=user_indptr,
             item_indptr=np.searchsorted(found.item[item_order], np.arange(found.num_items + 1)),
             item_order=item_order,
             pair=np.cumsum(new) - 1,
-            friends=CSR(friends.indptr, friends.at.astype(np.int32)),
+            friends=friends,
         )
 
     def without(self, targets: Ints) -> Mask:
@@ -91,7 +93,7 @@ class SocialGraph:
 
     def friends_of(self, users: Ints) -> Lists:
         """The friends of some users."""
-        return rows_of(self.friends.indptr, self.friends.indices.astype(np.int64), users)
+        return self.friends.rows(users)
 
     def start(self, config: GraphrecConfig) -> Start:
         """What predictions start from."""

@@ -87,5 +87,7 @@ class GraphrecPredictor(TrainedMethod[GraphrecSettings, Trained]):
 def _run_digest(data: UserItemData, graph: SocialGraph, settings: GraphrecSettings) -> str:
     """What a training run depends on: settings, seed, nodes, ratings and friends."""
     ratings, friends = graph.ratings, graph.friends
-    edges = (ratings.user, ratings.item, ratings.level, friends.indptr, friends.indices)
+    edges: list[NDArray[Any]] = [ratings.user, ratings.item, ratings.level, friends.indptr, friends.at]
+    if friends.prior is not None:
+        edges.append(friends.prior)
     return run_digest([asdict(settings), ratings.levels.tolist()], data.users.key, data.items.key, *edges)

@@ -27,6 +27,8 @@ class TrustsvdConfig:
     """Weight of telling from the factors who a user's friends are, beside the ratings."""
     friendship: Friendship = "following"
     """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
+    weighted: bool = False
+    """Let a friend count in proportion to the weight of the tie. Not in the paper."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "epochs"):

@@ -22,7 +22,7 @@ from engine.models.svdpp.learned import read as read_svdpp
 from engine.models.svdpp.learned import write as write_svdpp
 from engine.models.trustsvd.config import TrustsvdConfig, TrustsvdSettings
 from engine.models.user_item import UserItemData
-from engine.types import FloatArray, IndexArray
+from engine.types import CSR, FloatArray, IndexArray
 
 RATINGS, SOCIAL, SETTINGS = "ratings", "social.npz", "settings.json"
 FORMAT = 1
@@ -37,9 +37,10 @@ class TrustLearned:
         ratings: what SVD++ would have of them; a user without ratings has no factors there.
         own: float64 `[users, D]`, factors of the users, also of those with friends alone.
         trusted: float64 `[users, D]`, factors of being followed; 0 for a user who was nobody's friend in training.
-        friends: float64 `[users, D]`, the sum of the last over each user's friends by now, over the root of their number.
+        friends: float64 `[users, D]`, the sum of the last over each user's friends by now, over the root of their number, by the weight
+            of the tie where that is set.
         rests: on what an answer for each user rests.
-        how: who is a friend.
+        how: who is a friend, and whether ties count by their weights.
     """
 
     ratings: Learned
@@ -74,13 +75,25 @@ def _pooled(data: UserItemData, trusted: Floats, how: TrustsvdConfig) -> Floats:
     from scipy.sparse import csr_array
 
     friends = friends_of(data, how.friendship)
+    share = shares_of(friends, how)
     rank = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
     by_rank = np.empty_like(trusted)
     by_rank[rank] = trusted
-    count = friends.degrees()
-    share = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count)
     chosen = csr_array((share, friends.indices, friends.indptr), shape=(data.num_users, data.num_users))
     return np.asarray((chosen @ by_rank)[rank])
+
+
+def shares_of(friends: CSR, how: TrustsvdConfig) -> Floats:
+    """float64 `[F]`, what each friend counts in a user's sum over them: 1 / root of their number; where ties count by their weights,
+    times the weight over the mean of the user's."""
+    count = friends.degrees()
+    share = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count)
+    if not how.weighted:
+        return share
+    assert friends.value is not None
+    owner = np.repeat(np.arange(len(count)), count)
+    total = np.bincount(owner, friends.value, minlength=len(count))
+    return share * friends.value * (count / np.where(count > 0, total, 1))[owner]
 
 
 def write(folder: Path, learned: TrustLearned, settings: TrustsvdSettings) -> None:

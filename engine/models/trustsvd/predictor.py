@@ -15,7 +15,7 @@ from engine.models.svdpp.learned import Learned
 from engine.models.svdpp.ratings import RatedLists
 from engine.models.trustsvd.config import TrustsvdSettings
 from engine.models.trustsvd.kernels import descend
-from engine.models.trustsvd.learned import TrustLearned, read, write
+from engine.models.trustsvd.learned import TrustLearned, read, shares_of, write
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 
@@ -63,13 +63,14 @@ class TrustsvdPredictor:
             rng.normal(0, 0.1, (len(has), how.dim)) * has[:, None]
             for has in (known, raters > 0, raters > 0, followers > 0)
         )
+        ties = shares_of(friends, how)
         biases, shares = [np.zeros(data.num_users), np.zeros(data.num_items)], (_shares(raters), _shares(followers))
         mean, self.errors = float(rated.rating.mean()), []
         for epoch in range(how.epochs):
             shuffled = np.lexsort((rng.random(len(rated.user)), rated.user))
             users = rng.permutation(data.num_users)
             total = descend(
-                rated.indptr, rated.item, rated.rating, friends.indptr, friend, users, shuffled, shares[0], shares[1],
+                rated.indptr, rated.item, rated.rating, friends.indptr, friend, ties, users, shuffled, shares[0], shares[1],
                 mean, biases[0], biases[1], own, other, implicit, trusted, how.learning_rate, how.regularisation, how.trust,
             )  # fmt: skip
             self.errors.append(rated.error(total, self.name, epoch))
