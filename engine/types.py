@@ -69,6 +69,19 @@ class ChangedLists:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @staticmethod
+    def none() -> ChangedLists:
+        """All lists are as they were."""
+        return ChangedLists(*(np.empty(0, np.int32) for _ in range(4)))
+
+    def beside(self, other: ChangedLists) -> ChangedLists:
+        """Of the lists of both, each row's one after the other, those whose row is in either."""
+        rows = np.union1d(self.rows, other.rows)
+        counts = np.zeros((3, len(rows)), np.int32)
+        for one in (self, other):
+            counts[:, np.searchsorted(rows, one.rows)] += np.stack([one.before, one.now, one.same])
+        return ChangedLists(rows, *counts)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyOrder:

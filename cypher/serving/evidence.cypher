@@ -1,10 +1,12 @@
-// about: What an answer to one user (saves: one context) rests on, as paths to look at: items they have, users they follow, others
-//   who have those items, and who has the item that was asked about.
+// about: What an answer to one user (saves: one context) rests on, as paths to look at: items they have, their friends, others who have
+//   those items, and who has the item that was asked about.
 // each: interactions, saves
 // mode: read
 // param id: string
 // param items: strings = []
 // param friends: strings = []
+// param following: boolean = true
+// param followers: boolean = false
 // param takers: strings = []
 // param item: string? = null
 // param raters: strings = []
@@ -14,7 +16,10 @@ CALL (a) {
   MATCH path = (a){{-[:edge]->}}(b:{{target}}) WHERE b.{{target.id}} IN $items
   RETURN path
   UNION
-  MATCH path = (a){{-[:follows]->}}(f:{{users}}) WHERE f.{{users.id}} IN $friends
+  MATCH path = (a){{-[:follows]->}}(f:{{users}}) WHERE $following AND f.{{users.id}} IN $friends
+  RETURN path
+  UNION
+  MATCH path = (a){{<-[:follows]-}}(f:{{users}}) WHERE $followers AND f.{{users.id}} IN $friends
   RETURN path
   UNION
   MATCH path = (a){{-[:edge]->}}(:{{target}}){{<-[:edge]-}}(o:{{source}}) WHERE o.{{source.id}} IN $takers

@@ -11,13 +11,14 @@ WITH a, COLLECT {
   CALL (a) {
     MATCH (a){{-[f:follows]->}}(b:{{users}})
     WHERE $following AND a <> b AND coalesce(f.{{follows.time}} < $before, true)
-    RETURN b, coalesce({{value(f:follows)}}, 1.0) AS tie
+    RETURN b, f
     UNION ALL
     MATCH (a){{<-[f:follows]-}}(b:{{users}})
     WHERE $followers AND a <> b AND coalesce(f.{{follows.time}} < $before, true)
-    RETURN b, coalesce({{value(f:follows)}}, 1.0) AS tie
+    RETURN b, f
   }
-  WITH b, max(tie) AS tie WHERE tie > 0
+  WITH b, max(CASE WHEN isNaN({{value(f:follows)}}) THEN 1.0 ELSE coalesce({{value(f:follows)}}, 1.0) END) AS tie
+  WHERE tie > 0
   RETURN [b.{{users.id}}, tie] AS pair ORDER BY pair[0]
 } AS pairs
 RETURN [p IN pairs | p[0]] AS friends, [p IN pairs | p[1]] AS ties

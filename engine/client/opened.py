@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.models.user_item import UserItemData
     from engine.models.user_method import UserMethod
     from engine.registry import Registry
+    from engine.sampling.friends import Friendship
     from engine.serving.canary import Canary
     from engine.serving.freshness import Freshness
     from engine.serving.live import Live
@@ -182,13 +183,14 @@ class Opened:
 
         return UserRecommender(view, self.settings.graph.mapping, self._taken, self._takers, open_method)
 
-    def _taken(self, user: str, relation: str, before: int) -> Taken | None:
+    def _taken(self, user: str, relation: str, before: int, friendship: Friendship) -> Taken | None:
         from engine.graph.queries import load_queries
+        from engine.sampling.friends import directions
         from engine.serving.taken import Taken
 
         query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
-        rows = self.graph.read(query, {"id": user, "before": before})
-        return Taken(*(tuple(rows[0][name]) for name in ("items", "values", "times", "friends"))) if rows else None
+        rows = self.graph.read(query, {"id": user, "before": before, **directions(friendship)})
+        return Taken(*(tuple(column) for column in rows[0].values())) if rows else None
 
     def _takers(self, items: list[str], before: int, most: int) -> list[list[tuple[str, int]]]:
         from engine.sampling.live_times import LiveTimes

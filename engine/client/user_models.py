@@ -115,7 +115,7 @@ def recommend_all(engine: Engine, k: int = 10, *, model: str | None = None, corp
 def predict(engine: Engine, user: str, item: str, *, model: str | None = None, explain: bool = False) -> Prediction:
     """What a user would rate an item, and how likely each rating is where the model tells.
 
-    A user who came after the model was published is answered from what they rated and whom they follow by now, without training;
+    A user who came after the model was published is answered from what they rated and their friends by now, without training;
     `rests_on` says which.
 
     Args:

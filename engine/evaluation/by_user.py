@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.evaluation.outcome import Outcome, Rated, Values, metric_values
 from engine.evaluation.user_split import UserItemSplit
 from engine.models.attention.weighed import Attends
+from engine.models.friends import followed
 from engine.types import IndexArray
 
 EDGES = (0, 1, 2, 3, 6, 11, 21, 51, 101)
@@ -33,7 +34,7 @@ def by_bucket(
     training = split.training
     have = {"items": np.bincount(training.known().user, minlength=training.num_users)}
     if training.follows is not None:
-        have["friends"] = np.diff(training.follows.indptr)
+        have["friends"] = np.diff(followed(training).indptr)
     users = np.unique(split.test.user)
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for part, outcome in outcomes.items():

@@ -16,8 +16,10 @@ from scipy.sparse import csr_array
 
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.graph.snapshot_csr import as_matrix
+from engine.models.friends import followed, ties
 from engine.models.user_graph import learnable
 from engine.models.user_item import UserItemData
+from engine.sampling.friends import Friendship
 from engine.types import FloatArray, IndexArray
 
 Side = Literal["users", "items"]
@@ -34,17 +36,17 @@ class Joined:
 
     Attributes:
         nodes: of each side.
-        lists: (side, other side) -> `[N, M]`, an entry for each edge: the items of each user, the users of each item, whom
-            each user follows.
-        followers: `[users, users]`, who follows each user.
+        lists: (side, other side) -> `[N, M]`, an entry for each edge: the items of each user, the users of each item; and for
+            each tie, with its weight: the friends of each user.
+        befriended: `[users, users]`, whose friend each user is.
     """
 
     nodes: Mapping[Side, NodeTable]
     lists: Mapping[tuple[Side, Side], csr_array]
-    followers: csr_array
+    befriended: csr_array
 
     @staticmethod
-    def in_snapshot(snapshot: Snapshot) -> Joined:
+    def in_snapshot(snapshot: Snapshot, friendship: Friendship = "following") -> Joined:
         """All edges of a snapshot, as they lie there.
 
         Raises:
@@ -52,43 +54,44 @@ class Joined:
         """
         nodes, relation = learnable(snapshot)
         users, items = len(nodes), len(snapshot.items)
-        follows = snapshot.relations.follows
-        social = nodes is snapshot.users
+        friends = csr_array((users, users), dtype=np.float32)
+        if nodes is snapshot.users:
+            friends = ties(snapshot.relations.follows.forward, friendship)
         return Joined(
             {"users": nodes, "items": snapshot.items},
             {
                 ("users", "items"): as_matrix(relation.forward, items),
                 ("items", "users"): as_matrix(relation.backward, users),
-                ("users", "users"): as_matrix(follows.forward, users) if social else csr_array((users, users)),
+                ("users", "users"): friends,
             },
-            as_matrix(follows.backward, users) if social else csr_array((users, users)),
+            friends.T.tocsr(),
         )
 
     @staticmethod
-    def in_data(data: UserItemData) -> Joined:
+    def in_data(data: UserItemData, friendship: Friendship = "following") -> Joined:
         """All known edges of some data."""
-        taken, users = data.seen(data.known()), data.num_users
-        follows = csr_array((users, users)) if data.follows is None else as_matrix(data.follows, users)
+        taken, friends = data.seen(data.known()), followed(data, friendship)
         return Joined(
             {"users": data.users, "items": data.items},
             {
                 ("users", "items"): taken,
                 ("items", "users"): taken.T.tocsr(),
-                ("users", "users"): follows,
+                ("users", "users"): friends,
             },
-            follows.T.tocsr(),
+            friends.T.tocsr(),
         )
 
     def rows_of(self, side: Side, other: Side, rows: NDArray[np.integer]) -> csr_array:
-        """The lists of some rows, float32 `[len(rows), M]`: 1 where there is an edge, however often."""
+        """The lists of some rows, float32 `[len(rows), M]`: 1 where there is an edge, however often; of a tie its weight."""
         found = self.lists[side, other][rows]
-        found.sum_duplicates()
-        found.data = np.ones(found.nnz, np.float32)
+        if side != other:
+            found.sum_duplicates()
+            found.data = np.ones(found.nnz, np.float32)
         return found
 
     def readers(self, side: Side, other: Side, rows: IndexArray) -> IndexArray:
         """int32, increasing: the rows of `side` that have one of some rows of `other` in their lists."""
-        back = self.followers if side == other else self.lists[other, side]
+        back = self.befriended if side == other else self.lists[other, side]
         return np.unique(back[rows].indices).astype(np.int32)
 
     def every(self) -> Rows:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import EmptyGraphError
 from engine.graph.snapshot import NO_TIME, NodeTable, Snapshot
 from engine.graph.snapshot_columns import with_row
 from engine.graph.snapshot_csr import Relation, edge_rows, relation
 from engine.models.user_item import UserItemData, UserItemEdges, joined
+from engine.sampling.friends import weights
 from engine.types import CSR, FloatArray, IndexArray, TimeArray
 
 
@@ -71,45 +73,62 @@ def graph_data(snapshot: Snapshot, *, seed: int = 0, workdir: Path | None = None
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OwnFollows:
+    """Follows that one user is an end of.
+
+    Attributes:
+        friends: int32 `[F]`, rows of those at the other ends.
+        ties: float32 `[F]`, the weights.
+        outward: bool `[F]`, whether it is the user who follows.
+    """
+
+    friends: IndexArray
+    ties: FloatArray
+    outward: NDArray[np.bool_]
+
+    @staticmethod
+    def none() -> OwnFollows:
+        return OwnFollows(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.bool_))
+
+
 def with_user(
     data: UserItemData,
     user: str,
     items: IndexArray,
     ratings: FloatArray,
     times: TimeArray | None = None,
-    friends: IndexArray | None = None,
+    own: OwnFollows | None = None,
 ) -> UserItemData:
     """The data where a user has something, of whom it knew nothing: in a row of their own, the last, unless they have one.
 
     Args:
         items: int32 `[M]`, what they have; ratings: float32 `[M]`, NaN where they gave none.
         times: int64 `[M]` epoch ms; none is known when None.
-        friends: int32 `[F]`, the users they follow.
+        own: the follows that they are an end of; none where that is None.
     """
     row = int(data.users.index_of([user])[0])
     users = with_row(data.users, user) if row < 0 else data.users
     row = len(data.users) if row < 0 else row
     when = np.full(len(items), NO_TIME, np.int64) if times is None else times
     new = UserItemEdges(np.full(len(items), row, np.int32), items, ratings, when)
-    own = np.empty(0, np.int32) if friends is None else friends
-    follows = data.follows
-    if follows is None and len(own):
+    mine, follows = OwnFollows.none() if own is None else own, data.follows
+    if follows is None and len(mine.friends):
         follows = CSR(np.zeros(len(data.users) + 1, np.int64), np.empty(0, np.int32))
     if follows is not None:
-        follows = _following(follows, len(users), row, own)
+        follows = _following(follows, len(users), row, mine)
     return replace(data, users=users, train=joined(data.train, new), follows=follows)
 
 
-def _following(follows: CSR, count: int, row: int, friends: IndexArray) -> CSR:
-    """The follows of so many users, where one follows others than before: since when and how much is not known of them."""
-    source = edge_rows(follows)
-    kept = source != row
-    time, value = follows.time, follows.value
+def _following(follows: CSR, count: int, row: int, own: OwnFollows) -> CSR:
+    """The follows of so many users, where one is an end of others than before: since when is not known of them."""
+    source, target, time = edge_rows(follows), follows.indices, follows.time
+    kept, user = (source != row) & (target != row), np.full(len(own.friends), row, np.int32)
     return relation(
         count,
         count,
-        np.concatenate([source[kept], np.full(len(friends), row, np.int32)]),
-        np.concatenate([follows.indices[kept], friends]),
-        time=None if time is None else np.concatenate([time[kept], np.full(len(friends), NO_TIME, np.int64)]),
-        value=None if value is None else np.concatenate([value[kept], np.full(len(friends), np.nan, np.float32)]),
+        np.concatenate([source[kept], np.where(own.outward, user, own.friends)]),
+        np.concatenate([target[kept], np.where(own.outward, own.friends, user)]),
+        time=None if time is None else np.concatenate([time[kept], np.full(len(user), NO_TIME, np.int64)]),
+        value=np.concatenate([weights(follows)[kept], own.ties]),
     ).forward

@@ -188,7 +188,7 @@ _COLLABORATIVE = (
     ),
     _method(
         "diffnet",
-        "DiffNet++: interests along the user-item graph, and the influence of whom a user follows",
+        "DiffNet++: interests along the user-item graph, and the influence of a user's friends",
         _RANKING,
         "diffnet.scorer:DiffnetScorer",
         _DIFFNET_SPACE,
@@ -262,7 +262,7 @@ _RATINGS = (
     ),
     _method(
         "trustsvd",
-        "SVD++ and whom the user follows",
+        "SVD++ and the user's friends",
         _RATING,
         "trustsvd.predictor:TrustsvdPredictor",
         _TRUSTSVD_SPACE,

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.errors import NotReadyError
 from engine.files import open_folder
+from engine.models.friends import friendship_in
 from engine.models.row_embedder import SIDES, Joined, Outputs, RowEmbedder, Rows, Side
 from engine.models.user_method import UserMethod
 from engine.refresh.row_follow import as_served, difference
@@ -29,7 +30,7 @@ def verify_rows(view: View, method: UserMethod, count: int, seed: int) -> Verifi
     state = RowState.open(view.folder)
     if state is None or method.embedder is None:
         raise NotReadyError(f"generation {view.origin.generation} keeps nothing to compare with")
-    joined = Joined.in_snapshot(view.snapshot)
+    joined = Joined.in_snapshot(view.snapshot, friendship_in(view.facts["config"]["settings"]))
     chosen = _chosen(joined, count, np.random.default_rng(seed))
     exact = _from_scratch(method.embedder(view.folder / layout.MODEL, joined), joined, chosen)
     kept = state.vectors({side: len(joined.nodes[side]) for side in SIDES})

@@ -19,6 +19,7 @@ from engine.graph.snapshot import Snapshot
 from engine.hashing import digest
 from engine.index.layered import LayeredIndex
 from engine.index.recall import asked_of
+from engine.models.friends import friendship_in
 from engine.models.row_embedder import SIDES, Joined, Outputs, embed_all
 from engine.models.user_graph import graph_data, learnable
 from engine.models.user_item import Kept, UserItemData
@@ -185,7 +186,7 @@ def _write(
         if method.embedder is None:
             check_takes_in(method, learned, snapshot, settings.seed)
         else:
-            joined = Joined.in_snapshot(snapshot)
+            joined = Joined.in_snapshot(snapshot, friendship_in(generation.config["settings"]))
             embedder = method.embedder(learned / layout.MODEL, joined)
             outputs = embed_all(embedder, joined)
             metrics["ann_recall"] = _write_vectors(folder, outputs, joined, gate, settings.threads)

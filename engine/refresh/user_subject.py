@@ -20,7 +20,9 @@ from engine.embedding.kept import Limits
 from engine.errors import CorruptFileError, InputError
 from engine.graph.connection import Graph
 from engine.graph.snapshot_apply import Applied
+from engine.graph.snapshot_apply_edges import EdgeRows
 from engine.graph.snapshot_export import export_snapshot
+from engine.models.friends import friendship_in
 from engine.models.row_embedder import SIDES, Joined, Side
 from engine.models.user_graph import has_users, learnable
 from engine.models.user_method import UserMethod
@@ -32,6 +34,7 @@ from engine.refresh.state import check_files
 from engine.refresh.subject import Advanced
 from engine.refresh.user_model import check_takes_in, remake_user_model
 from engine.registry import Generation, Lease, Registry
+from engine.sampling.friends import Friendship
 from engine.serving import layout
 from engine.serving.view import View
 from engine.settings import Settings
@@ -97,9 +100,10 @@ class UserSubject:
             return Advanced(delta, NoVectors(self.method.name), {"embedded": 0, "put_off": 0}, Certificate())
         state = RowState.open(self.view.folder)
         assert state is not None
-        joined = Joined.in_snapshot(snapshot)
+        friendship = friendship_in(self.view.facts["config"]["settings"])
+        joined = Joined.in_snapshot(snapshot, friendship)
         embedder = self.method.embedder(self.view.folder / layout.MODEL, joined)
-        found = follow(embedder, joined, state, _change(applied), limits)
+        found = follow(embedder, joined, state, _change(applied, friendship), limits)
         users, items = found.vectors["users"], found.vectors["items"]
         delta = Delta(
             snapshot,
@@ -133,16 +137,22 @@ def _write_state(folder: Path, state: RowState, joined: Joined, found: RowsFollo
     write_next(folder, state, {side: len(joined.nodes[side]) for side in SIDES}, found.hidden, found.left)
 
 
-def _change(applied: Applied) -> RowChange:
+def _change(applied: Applied, friendship: Friendship) -> RowChange:
     """What became of the users (or of the contexts that stand for them), the items and their edges."""
     social = has_users(applied.snapshot)
     users, taken = ("users", "interactions") if social else ("contexts", "saves")
     nodes = {"users": applied.nodes[users], "items": applied.nodes["items"]}
-    none = np.empty(0, np.int32)
     lists: Mapping[tuple[Side, Side], ChangedLists] = {
         ("users", "items"): applied.edges[taken].forward,
         ("items", "users"): applied.edges[taken].backward,
-        ("users", "users"): applied.edges["follows"].forward if social else ChangedLists(none, none, none, none),
+        ("users", "users"): _befriended(applied.edges["follows"], friendship) if social else ChangedLists.none(),
     }
     new, gone, changed = ({side: getattr(nodes[side], what) for side in SIDES} for what in ("new", "gone", "changed"))
     return RowChange(new, gone, changed, lists)
+
+
+def _befriended(follows: EdgeRows, friendship: Friendship) -> ChangedLists:
+    """Whose friends changed."""
+    if friendship == "both":
+        return follows.forward.beside(follows.backward)
+    return follows.forward if friendship == "following" else follows.backward

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.errors import InputError, UnknownNameError
 from engine.graph.snapshot_csr import NO_TIME, Relation, edge_rows
 from engine.hashing import mix64
-from engine.types import CSR, IndexArray, KeyArray, TimeArray
+from engine.types import CSR, FloatArray, IndexArray, KeyArray, TimeArray
 
 Friendship = Literal["following", "followers", "both"]
 
@@ -27,7 +27,8 @@ def friend_lists(follows: Relation, friendship: Friendship = "following") -> CSR
         friendship: who is a friend: whom a user follows, who follows them, or both.
 
     Returns:
-        A CSR in order of row numbers. `time` is that of the first follow, `NO_TIME` where one without a time was always there.
+        A CSR in order of row numbers. `time` is that of the first follow, `NO_TIME` where one without a time was always there;
+        a follow whose weight is not above 0 is none.
 
     Raises:
         UnknownNameError: no such friendship.
@@ -39,6 +40,8 @@ def friend_lists(follows: Relation, friendship: Friendship = "following") -> CSR
     user = np.concatenate([edge_rows(side) for side in sides])
     friend = np.concatenate([side.indices for side in sides])
     time = np.concatenate([np.full(side.num_edges, NO_TIME) if side.time is None else side.time for side in sides])
+    tied = np.concatenate([weights(side) for side in sides]) > 0
+    user, friend, time = user[tied], friend[tied], time[tied]
     order = np.lexsort((time, friend, user))
     user, friend, time = user[order], friend[order], time[order]
     first = np.ones(len(user), np.bool_)
@@ -91,6 +94,18 @@ def lowest(place: NDArray[np.int64], user: KeyArray, friend: KeyArray, most: int
     within = np.arange(len(ordered)) - (np.cumsum(size) - size)[ordered]
     kept: NDArray[np.int64] = order[within < most]
     return kept
+
+
+def weights(follows: CSR) -> FloatArray:
+    """float32 `[E]`, the weight of each follow; 1 where none was given."""
+    if follows.value is None:
+        return np.ones(follows.num_edges, np.float32)
+    return np.where(np.isnan(follows.value), np.float32(1), follows.value)
+
+
+def directions(friendship: Friendship) -> dict[str, bool]:
+    """Which follows a query about friends reads: the parameters `following` and `followers`."""
+    return {"following": friendship != "followers", "followers": friendship != "following"}
 
 
 def check_friendship(friendship: str) -> None:

@@ -16,7 +16,7 @@ from engine.errors import InputError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.graph.queries import run
 from engine.hashing import key64, keys64
-from engine.sampling.friends import Friendship, check_friendship, lowest
+from engine.sampling.friends import Friendship, check_friendship, directions, lowest
 from engine.settings import GraphMapping
 
 
@@ -47,8 +47,7 @@ class LiveTimes:
             UnknownNameError: no such friendship.
         """
         check_friendship(friendship)
-        sides = {"following": friendship != "followers", "followers": friendship != "following"}
-        rows = self._ask("sample/friends", "user", users, before, most, **sides)
+        rows = self._ask("sample/friends", "user", users, before, most, **directions(friendship))
         found = [rows[place]["friends"] for place in range(len(users))]
         place = np.repeat(np.arange(len(users)), [len(friends) for friends in found])
         named = [friend for friends in found for friend in friends]

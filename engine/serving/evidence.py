@@ -14,6 +14,7 @@ import numpy as np
 from engine.graph.queries import load_queries
 from engine.models.attention.weighed import Attends, AttendsInTime, Role, Weighed
 from engine.models.sequences import History
+from engine.sampling.friends import directions
 from engine.serving.results import Evidence, NodeKind, Part, WeighedNode
 from engine.serving.user_answers import UserRecommender
 from engine.settings import GraphMapping
@@ -51,6 +52,7 @@ def _evidence(one: UserRecommender, user: str, weighed: Sequence[Weighed], item:
     for part in parts:
         named[part.role].update(dict.fromkeys(node.id for node in part.nodes))
     parameters: dict[str, Any] = {"id": user, **{role: list(ids) for role, ids in named.items()}, "item": item}
+    parameters |= directions(one.friendship)
     name = "serving/evidence/" + ("interactions" if one.user_kind == "user" else "saves")
     return Evidence(parts, _rendered(name, one.mapping.model_dump_json()), parameters)
 

@@ -19,7 +19,7 @@ from engine.graph.queries import load_queries, run
 from engine.hashing import keys64
 from engine.index.protocol import check_k
 from engine.models.user_methods import USER_METHODS, find_user_method
-from engine.sampling.friends import Friendship, check_friendship, lowest
+from engine.sampling.friends import Friendship, check_friendship, directions, lowest
 from engine.serving.next_items import When, epoch_ms
 from engine.serving.query import hidden_ids
 from engine.serving.results_users import Friend, FriendItem, FromFriends
@@ -90,8 +90,9 @@ class FriendsOf:
         return replace(answer, **self._to_look_at(answer))
 
     def _friends(self, user: str, before: int, friendship: Friendship) -> list[Friend]:
-        sides = {"following": friendship != "followers", "followers": friendship != "following"}
-        rows = run(self.graph, "serving/friends", mapping=self.mapping, id=user, before=before, **sides)
+        rows = run(
+            self.graph, "serving/friends", mapping=self.mapping, id=user, before=before, **directions(friendship)
+        )
         if not rows:
             raise UnknownNodeError(f"there is no user {user!r:.80}", hint="Add them with `engine.add_users`.")
         return [Friend(name, float(tie)) for name, tie in zip(rows[0]["friends"], rows[0]["ties"], strict=True)]

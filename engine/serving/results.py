@@ -90,7 +90,7 @@ class Part:
 
     Attributes:
         name: which, in words.
-        role: "items" that the user has, "friends" whom they follow, "takers" who have those items too, or "raters" of the item
+        role: "items" that the user has, "friends" of theirs, "takers" who have those items too, or "raters" of the item
             asked about.
         of: how many nodes were attended to.
         nodes: those with the largest weights, the largest first.

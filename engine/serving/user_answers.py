@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.arrays import open_array
 from engine.errors import NotReadyError, UnknownNodeError
+from engine.models.friends import friendship_in
 from engine.models.happened import so_far
 from engine.models.user_graph import graph_data, has_users
 from engine.models.user_item import FoldsInData, UserItemData
@@ -77,6 +78,7 @@ class UserRecommender:
         self.filters = Filters(view.items)
         self.forgotten = NOTHING
         self.mapping = mapping
+        self.friendship = friendship_in(view.facts["config"]["settings"])
         self._find = find
         self.find_takers = find_takers
         self._open = open_method
@@ -151,7 +153,7 @@ class UserRecommender:
         Raises:
             UnknownNodeError: there is no such user, here or there.
         """
-        taken = self._find(user, "interactions" if self.user_kind == "user" else "saves", before)
+        taken = self._find(user, "interactions" if self.user_kind == "user" else "saves", before, self.friendship)
         if taken is None and row < 0:
             raise UnknownNodeError(
                 f"there is no {self.user_kind} {user!r:.80}", hint="Add them with `engine.add_users`."
@@ -206,7 +208,7 @@ class UserRecommender:
         """The method, answering about the data and one of whom it knows nothing; and that user's row.
 
         Raises:
-            NotReadyError: the method can take in nobody without training, or nothing of what they have or whom they follow.
+            NotReadyError: the method can take in nobody without training, or nothing of what they have or of their friends.
         """
         if not isinstance(self.method, FoldsInData):
             raise NotReadyError(

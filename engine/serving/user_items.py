@@ -65,7 +65,7 @@ def recommend(
 def _ranked(one: UserRecommender, asker: Asker, scope: Scope, count: int) -> _Ranked:
     if asker.taken is not None and len(asker.have):
         return _folded_in(one, asker, asker.taken, scope, count)
-    vectors, nothing = one.user_vectors, f"{asker.user!r} has no items yet: answered from whom they follow"
+    vectors, nothing = one.user_vectors, f"{asker.user!r} has no items yet: answered from their friends"
     if asker.row >= 0 and vectors is not None and vectors[asker.row].any():
         row = vectors[asker.row : asker.row + 1]
         query = Query((asker.user,), np.array([-1], np.int32), np.ones(1, np.float32), row)

@@ -166,7 +166,7 @@ def main() -> None:
     given = asked_for(__doc__)
     data = drawn(7_375, 106_797, 280_000, 110_000) if given.data is None else stored(given.data)
     settings = GraphrecSettings.from_flat({"epochs": 1})
-    graph = SocialGraph.of(data, data.train)
+    graph = SocialGraph.of(data, data.train, settings.network)
     sizes = Sizes(data.num_users, data.num_items, graph.ratings.num_levels)
 
     def task(kind: type[FirstSteps]) -> FirstSteps:

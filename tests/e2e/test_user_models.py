@@ -351,11 +351,28 @@ def test_whom_a_user_follows_is_enough_to_answer_them(engine: Engine):
     made = engine.refresh_models()
     answer = engine.recommend("late", 4)
     assert (answer.method, answer.generation, len(answer)) == ("diffnet", made["diffnet"].generation, 4)
-    assert "answered from whom they follow" in str(answer.reason)
+    assert "answered from their friends" in str(answer.reason)
     engine.remove_users(["user-1", "user-3"])
     engine.refresh_models()
     assert engine.recommend("late", 4).method == "popularity"
     assert engine.recommend("user-39", 4).method == "diffnet"
+
+
+@pytest.mark.parametrize("model", ["graphrec", "trustsvd", "bayes"])
+def test_a_later_user_is_answered_from_the_same_friends_as_in_the_next_snapshot(engine: Engine, model: str):
+    engine.add_follows([{"user_id": f"user-{u}", "followed_id": f"user-{(u + 2) % 40}"} for u in range(40)])
+    how = {"bayes": {"friends": True, "sweeps": 60}}.get(model, {"epochs": 3, "weighted": True})
+    engine.build(model, {**how, "friendship": "both"})
+    engine.add_users([{"user_id": "late"}])
+    ties = (("user-1", "late", 2.0), ("user-0", "late", 0.5), ("late", "user-0", 4.0), ("user-2", "late", 0.0))
+    engine.add_follows([{"user_id": a, "followed_id": b, "weight": weight} for a, b, weight in ties])
+    early = engine.predict("late", "film-6")
+    assert early.rests_on.startswith("2 friends of the user that are newer")
+    assert early.rests_on.endswith("reads friends")
+    engine.refresh_models()
+    one = engine.opened.user_model(model).recommender()
+    there = (np.array([index], np.int32) for index in (one.row_of("late"), one.item_row("film-6")))
+    assert early.rating == pytest.approx(one.method.predict(*there)[0], abs=1e-5)
 
 
 @pytest.mark.parametrize("model", ["svdpp", "bayes", "trustsvd", "graphrec"])

@@ -31,7 +31,7 @@ EDGE_OPS = {
         {"user_id": USER, "item_id": ITEM, "time": TIME, "rating": st.sampled_from([None, 1.0, 2.0])}
     ),
     "follows": st.fixed_dictionaries(
-        {"user_id": USER, "followed_id": USER, "time": TIME, "weight": st.sampled_from([None, 0.5])}
+        {"user_id": USER, "followed_id": USER, "time": TIME, "weight": st.sampled_from([None, 0.5, 0.0])}
     ),
 }
 ITEM_ROW = st.fixed_dictionaries(

@@ -9,10 +9,11 @@ import pytest
 from engine.errors import InputError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.graph.migrate import migrate
-from engine.graph.queries import load_queries
+from engine.graph.queries import load_queries, run
 from engine.graph.snapshot_export import export_snapshot
 from engine.graph.write import GraphWriter
-from engine.sampling.friends import friend_lists, friends
+from engine.models.friends import ties
+from engine.sampling.friends import Friendship, directions, friend_lists, friends
 from engine.sampling.live_times import LiveTimes
 from engine.sampling.recent import by_time, recent
 from engine.settings import GraphMapping, Settings
@@ -32,8 +33,17 @@ def busy(graph: Graph) -> None:
     rows = [{"user_id": USERS[u], "item_id": ITEMS[i], **({"time": int(t)} if t >= 0 else {})} for u, i, t in edges]
     writer.add_interactions(rows)
     follows = {(rng.integers(11), rng.integers(11), rng.integers(-1, 12)) for _ in range(90)}
+    weights = [None, None, 1.0, 2.5, 0.0, -1.0]
     writer.add_follows(
-        [{"user_id": USERS[a], "followed_id": USERS[b], **({"time": int(t)} if t >= 0 else {})} for a, b, t in follows]
+        [
+            {
+                "user_id": USERS[a],
+                "followed_id": USERS[b],
+                "weight": weights[rng.integers(6)],
+                **({"time": int(t)} if t >= 0 else {}),
+            }
+            for a, b, t in follows
+        ]
     )
 
 
@@ -62,6 +72,29 @@ def test_live_answers_equal_those_of_a_snapshot(graph: Graph, settings: Settings
                 )
                 asked = live.friends(USERS, [before] * len(USERS), most, 7, friendship)
                 assert asked == [snapshot.users.ids.take(near.row(at)) for at in range(len(rows))]
+
+
+@pytest.mark.parametrize("friendship", ["following", "followers", "both"])
+def test_the_ties_that_queries_tell_are_those_of_a_snapshot(
+    graph: Graph, settings: Settings, friendship: Friendship
+) -> None:
+    busy(graph)
+    snapshot, sides = export_snapshot(graph, settings), directions(friendship)
+    follows, names = snapshot.relations.follows.forward, snapshot.users.ids
+    for at, user in enumerate(names):
+        near = ties(follows, friendship)[[at]]
+        (row,) = run(graph, "serving/friends", mapping=MAPPING, id=user, before=99, **sides)
+        assert dict(zip(row["friends"], row["ties"], strict=True)) == dict(
+            zip(names.take(near.indices), near.data.tolist(), strict=True)
+        )
+        (row,) = run(graph, "serving/taken/interactions", mapping=MAPPING, id=user, **sides)
+        told = set(zip(row["friends"], row["ties"], row["outward"], strict=True))
+        read = [(side, ties(follows, side)[[at]]) for side, asked in sides.items() if asked]
+        assert told == {
+            (friend, tie, side == "following")
+            for side, one in read
+            for friend, tie in zip(names.take(one.indices), one.data.tolist(), strict=True)
+        }
 
 
 def test_each_question_has_a_time_of_its_own_and_an_unknown_id_is_told(graph: Graph) -> None:

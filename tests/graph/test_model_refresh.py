@@ -20,6 +20,7 @@ from engine import Engine
 from engine.arrays import open_array
 from engine.errors import CorruptFileError, LeaseHeldError, NotReadyError
 from engine.graph.connection import Graph
+from engine.models.friends import friendship_in
 from engine.models.row_embedder import SIDES, Joined, embed_all
 from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
@@ -76,7 +77,7 @@ def differences(engine: Engine, model: str) -> float:
     served = engine.registry.generations.serving(model)
     assert served is not None
     view, fresh = open_view(served), engine.snapshot()
-    state, joined = RowState.open(view.folder), Joined.in_snapshot(fresh)
+    state, joined = RowState.open(view.folder), Joined.in_snapshot(fresh, friendship_in(served.config["settings"]))
     embedder = find_user_method(model).embedder
     assert state is not None
     assert embedder is not None
@@ -97,12 +98,13 @@ def lengths(engine: Engine, model: str) -> np.ndarray:
     return np.linalg.norm(open_array(engine.registry.generations.serving(model).path, layout.VECTORS), axis=1)
 
 
+@pytest.mark.parametrize("ties", [{}, {"friendship": "both", "weighted": True}], ids=["following", "weighed, both"])
 @settings(
     deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=6), min_size=1, max_size=3), st.sampled_from([0, 1, 10**9]))
 def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything_gives(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, parts: list[list[Any]], scattered: int
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, ties: dict[str, Any], parts: list[list[Any]], scattered: int
 ):
     monkeypatch.setattr(row_plan, "SCATTERED", scattered)  # 0 always follows the changes, 10**9 never
     writer = engine.opened.writer
@@ -113,7 +115,8 @@ def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything
     writer.add_users([{"user_id": f"u{n}"} for n in range(3)])
     writer.add_interactions([{"user_id": f"u{u}", "item_id": f"i{i}"} for u, i in ((0, 1), (1, 0), (1, 2), (2, 0))])
     if not engine.published_models():
-        build(engine, *SETTINGS)
+        build(engine, *(model for model in SETTINGS if model != "diffnet"))
+        engine.build("diffnet", {**SETTINGS["diffnet"], **ties})
     for operations in parts:
         for operation in operations:
             perform(writer, operation)
@@ -163,6 +166,23 @@ def test_a_small_change_embeds_a_few_rows_and_shares_the_index_and_the_model(fil
     assert served.metrics["beside_index"] <= 1
     assert {"ann_recall", "users", "items", "changed"} <= set(served.metrics)
     assert served.training == before.training
+
+
+@pytest.mark.parametrize("friendship", ["followers", "both"])
+def test_a_follow_moves_whom_it_makes_a_friend_of_and_one_of_no_weight_ends_it(filled: Engine, friendship: str):
+    filled.build("diffnet", {**SETTINGS["diffnet"], "layers": 1, "friendship": friendship})
+    for weight in (2.0, 0.0):
+        filled.add_follows([{"user_id": "u0", "followed_id": "u7", "weight": weight}])
+        assert filled.refresh_models()["diffnet"].counts["users"] == (2 if friendship == "both" else 1)
+        assert differences(filled, "diffnet") < CLOSE
+    filled.add_users([{"user_id": "late"}])
+    filled.add_follows([{"user_id": f"u{n}", "followed_id": "late"} for n in (1, 3)])
+    early = filled.recommend("late", 3)
+    assert early.method == "diffnet"
+    filled.refresh_models()
+    later = filled.recommend("late", 3)
+    assert later.ids == early.ids
+    assert later.generation != early.generation
 
 
 def test_a_follow_moves_who_follows_and_whom_that_reaches_in_diffnet_and_nobody_in_lightgcn(filled: Engine):

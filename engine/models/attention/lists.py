@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.types import FloatArray
+
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+TINY = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +21,12 @@ class Lists:
     Attributes:
         indptr: int64 `[S + 1]`.
         at: int64 `[E]`, what is in them.
+        prior: float32 `[E]`, what is added to each entry's logit where they are attended to; None where nothing is.
     """
 
     indptr: Ints
     at: Ints
+    prior: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -38,12 +43,26 @@ class Lists:
 
     def rows(self, rows: Ints) -> Lists:
         """Some of the lists."""
-        return rows_of(self.indptr, self.at, rows)
+        found = rows_of(self.indptr, None, rows)
+        return Lists(found.indptr, self.at[found.at], None if self.prior is None else self.prior[found.at])
+
+    def to(self, at: Ints) -> Lists:
+        """The same lists, of entries that go by other numbers."""
+        return replace(self, at=at)
+
+    def weighed(self, weight: FloatArray) -> Lists:
+        """The same lists, where an entry counts in proportion to a weight, float32 `[E]`, above 0.
+
+        Weights are taken as shares of the largest in the list, so that equal ones add nothing at all.
+        """
+        highest = np.full(len(self), np.float32(TINY))
+        np.maximum.at(highest, self.owner, weight)
+        return replace(self, prior=np.log(weight) - np.log(highest)[self.owner])
 
     def only(self, kept: Mask) -> Lists:
         """Without some entries."""
         count = np.concatenate([[0], np.cumsum(kept)])
-        return Lists(count[self.indptr], self.at[kept])
+        return Lists(count[self.indptr], self.at[kept], None if self.prior is None else self.prior[kept])
 
     def capped(self, most: int, rng: np.random.Generator) -> Lists:
         """At most so many of each list, drawn where there are more; in the order they were in."""

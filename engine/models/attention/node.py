@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from engine.models.attention.lists import Lists
@@ -28,6 +29,10 @@ class Attention(nn.Module):
 
     def logits(self, own: Tensor, table: Tensor, lists: Lists) -> Tensor:
         """float `[E]`, what the softmax of each list is taken of."""
+        found = self._learned(own, table, lists)
+        return found if lists.prior is None else found + torch.from_numpy(lists.prior)
+
+    def _learned(self, own: Tensor, table: Tensor, lists: Lists) -> Tensor:
         if not self.weighs:
             return table.new_zeros(len(lists.at))
         weight: Tensor = self.score.weight

@@ -11,7 +11,7 @@ from engine.models.sequences import History
 from engine.types import FloatArray, IndexArray, OffsetArray
 
 Role = Literal["items", "friends", "takers", "raters"]
-"""Who was weighed: items that the user has, users whom the user follows, users who have those items too, or users who have the
+"""Who was weighed: items that the user has, the user's friends, users who have those items too, or users who have the
 item that is asked about."""
 
 

@@ -1,1 +1,1 @@
-"""A factorisation machine sampled from its posterior: ratings from who, what, what else they rated, and whom they follow."""
+"""A factorisation machine sampled from its posterior: ratings from who, what, what else they rated, and their friends."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import ConfigError
+from engine.models.friends import check_setting
+from engine.sampling.friends import Friendship
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,15 @@ class BayesSettings:
     """Standard deviation of a rating around its prediction, as a share of the error of biases alone, each rating left out of
     its own."""
     friends: bool = False
-    """Whether whom a user follows is read: one who only follows is then answered by that."""
+    """Whether a user's friends are read: one who has nothing else is then answered by them."""
+    friendship: Friendship = "following"
+    """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
 
     def __post_init__(self) -> None:
         for name in ("dim", "sweeps", "rank"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"bayes: {name} must be at least 1, not {getattr(self, name)}")
+        check_setting("bayes", self.friendship)
         if not 0 <= self.burn_in < self.sweeps:
             raise ConfigError(f"bayes: burn_in must be at least 0 and less than {self.sweeps}, not {self.burn_in}")
         if not self.noise > 0:

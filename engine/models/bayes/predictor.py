@@ -18,6 +18,7 @@ from engine.models.svdpp.ratings import RatedLists
 from engine.models.taught import ids_by_key, taught_ids
 from engine.models.user_baselines.bias import DampedBias
 from engine.models.user_item import UserItemData
+from engine.sampling.friends import Friendship
 from engine.types import FloatArray, IndexArray
 
 MOST_OWN = 0.9
@@ -27,7 +28,7 @@ MOST_OWN = 0.9
 class BayesPredictor(LearnedMethod):
     """Predicts the posterior mean of m + b_u + b_i + P_u . Q_i, within the ratings that were seen.
 
-    P_u is a sum of weights, of the user, of the items it rated and of the users it follows, and Q_i of the item and of the users
+    P_u is a sum of weights, of the user, of the items it rated and of its friends, and Q_i of the item and of the users
     who rated it; b_u and b_i are such sums too. That is SVD++ from both ends and TrustSVD, as a factorisation machine (Rendle,
     TIST'12, section 3.3), whose weights are drawn by Gibbs sampling instead of descended to: each kind of feature has a prior
     that is drawn as well, so there is nothing to regularise by hand, and the mean over many draws overfits less than the best
@@ -48,8 +49,9 @@ class BayesPredictor(LearnedMethod):
         rank: int = 128,
         noise: float = 0.9,
         friends: bool = False,
+        friendship: Friendship = "following",
     ) -> None:
-        self.settings = BayesSettings(dim, sweeps, burn_in, rank, noise, friends)
+        self.settings = BayesSettings(dim, sweeps, burn_in, rank, noise, friends, friendship)
 
     def fit(self, data: UserItemData) -> None:
         """Draw.
@@ -60,17 +62,17 @@ class BayesPredictor(LearnedMethod):
         started, settings = time.perf_counter(), self.settings
         rated = RatedLists.of(data, self.name)
         user, item = data.users.rows_by_key[rated.user], data.items.rows_by_key[rated.item]
-        followers = np.zeros(data.num_users, np.int64)
+        heard = np.zeros(data.num_users, np.int64)
         if settings.friends:
-            followers = np.bincount(followed(data).indices, minlength=data.num_users)
+            heard = np.bincount(followed(data, settings.friendship).indices, minlength=data.num_users)
         ids = {
             USERS: ids_by_key(data.users),
             ITEMS: ids_by_key(data.items),
-            FOLLOWED: taught_ids(data.users, followers),
+            FOLLOWED: taught_ids(data.users, heard),
         }
         mean, noise = float(rated.rating.mean()), settings.noise * honest_error(data)
         found = sample(
-            sides_of(data, ids), user.astype(np.int64), item.astype(np.int64), rated.rating - mean, noise**-2,
+            sides_of(data, ids, settings.friendship), user.astype(np.int64), item.astype(np.int64), rated.rating - mean, noise**-2,
             settings, data.seed,
         )  # fmt: skip
         arrays = {"ratings": np.array([mean, rated.rating.min(), rated.rating.max()])}
@@ -94,7 +96,7 @@ class BayesPredictor(LearnedMethod):
         self._look_at(data)
 
     def fold_in(self, data: UserItemData) -> BayesPredictor:
-        """Answer about later data without training: everybody from what they rated and whom they follow by now."""
+        """Answer about later data without training: everybody from what they rated and their friends by now."""
         return self._answering(self._learned, data)
 
     def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
@@ -114,7 +116,7 @@ class BayesPredictor(LearnedMethod):
 
     def _look_at(self, data: UserItemData) -> None:
         arrays, ids = self._learned.arrays, {name: tuple(some) for name, some in self._learned.ids.items()}
-        sides = [side.matrix.astype(np.float32) for side in sides_of(data, ids)]
+        sides = [side.matrix.astype(np.float32) for side in sides_of(data, ids, self.settings.friendship)]
         # A column for the bias of each side: what is added to it whatever the other side is a factor times 1.
         self._users, self._items = (
             side @ np.vstack([arrays[f"{name}_biases"], arrays[f"{name}_weights"]]).T
@@ -124,7 +126,7 @@ class BayesPredictor(LearnedMethod):
         speaks = np.zeros(data.num_users, np.bool_)
         them = data.users.index_of(ids[FOLLOWED])
         speaks[them[them >= 0]] = True
-        self._rests = rests_on(data, speaks)
+        self._rests = rests_on(data, speaks, self.settings.friendship)
 
     def _take_in(self, data: UserItemData) -> None:
         """Let the ratings of who came after training, or had none then, move them."""

@@ -1,4 +1,4 @@
-"""What the model reads of users and of items, as matrices: who they are, their ratings' other ends, whom a user follows."""
+"""What the model reads of users and of items, as matrices: who they are, their ratings' other ends, a user's friends."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, hstack
 from engine.models.friends import followed
 from engine.models.taught import Places
 from engine.models.user_item import UserItemData
+from engine.sampling.friends import Friendship
 from engine.types import IndexArray
 
 USERS, ITEMS, FOLLOWED = "users", "items", "followed"
@@ -29,20 +30,20 @@ class Side:
     groups: tuple[slice, ...]
 
 
-def sides_of(data: UserItemData, ids: dict[str, tuple[str, ...]]) -> tuple[Side, Side]:
+def sides_of(data: UserItemData, ids: dict[str, tuple[str, ...]], friendship: Friendship) -> tuple[Side, Side]:
     """Both sides of some data.
 
     A list of n nodes has 1 / sqrt(n) in each of its columns (Koren, KDD'08). A node that is not among the ids is no feature.
 
     Args:
-        ids: of the users and items that are features, and of the users who are one to those who follow them; none where that
+        ids: of the users and items that are features, and of the users who are one to those whose friends they are; none where that
             is empty.
     """
     known = data.known()
     users, items = (Places.of(ids[name], nodes) for name, nodes in ((USERS, data.users), (ITEMS, data.items)))
     of_users = [_own(users), _listed(known.user, known.item, items, data.num_users)]
     if ids[FOLLOWED]:
-        source, target = followed(data).nonzero()
+        source, target = followed(data, friendship).nonzero()
         of_users.append(_listed(source, target, Places.of(ids[FOLLOWED], data.users), data.num_users))
     of_items = [_own(items), _listed(known.item, known.user, users, data.num_items)]
     return _side(of_users, users), _side(of_items, items)

@@ -98,9 +98,9 @@ class Diffusing:
             Nodes(users.place[asked["users"]], items.place[asked["items"]]),
             Roots.counted(interests.sizes, friends.sizes, adopters.sizes),
             self._sent(users.rows, items.rows),
-            Lists(interests.indptr, items.place[interests.at]),
-            Lists(friends.indptr, users.place[friends.at]),
-            Lists(adopters.indptr, users.place[adopters.at]),
+            interests.to(items.place[interests.at]),
+            friends.to(users.place[friends.at]),
+            adopters.to(users.place[adopters.at]),
         )
         dim = self._trained.settings.network.dim
         states = Vectors(
@@ -122,18 +122,17 @@ class Diffusing:
         return after
 
     def _heard(self, side: Side, other: Side, rows: Ints) -> Lists:
-        """Who of training is in the lists of some rows; nobody hears themselves."""
+        """Who of training is in the lists of some rows."""
         found = self._joined.rows_of(side, other, rows).tocoo()
         row, column = found.coords
         kept = self._places[other].column[column] >= 0
-        if side == other:
-            kept &= rows[row] != column
         if other not in self.reads[side]:
             kept[:] = False
-        row, column = row[kept], column[kept]
+        row, column, weight = row[kept], column[kept], found.data[kept]
         order = np.lexsort((column, row))
         indptr = np.searchsorted(row[order], np.arange(len(rows) + 1))
-        return Lists(indptr.astype(np.int64), column[order].astype(np.int64))
+        lists = Lists(indptr.astype(np.int64), column[order].astype(np.int64))
+        return lists.weighed(weight[order]) if side == other and self._trained.settings.network.weighted else lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +190,15 @@ class Known:
 
 def known(trained: Trained, data: UserItemData) -> Known:
     """One pass over all that is known of some data."""
-    joined = Joined.in_data(data)
+    network = trained.settings.network
+    joined = Joined.in_data(data, network.friendship)
     diffusing = Diffusing(trained, joined)
     *_, before, vectors = embed_all(diffusing, joined)
     standing = {side: diffusing.standing(side, vectors[side]) for side in SIDES}
-    social = trained.settings.network.social
     return Known(
         VectorAnswers(vectors["users"], vectors["items"]),
         standing,
-        rests_on(data, (standing["users"] == "trained") & social),
+        rests_on(data, (standing["users"] == "trained") & network.social, network.friendship),
         diffusing,
         before,
     )

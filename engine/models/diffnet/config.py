@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 from engine.errors import ConfigError
 from engine.features.config import FeatureConfig
 from engine.models.flat_settings import FlatSettings
+from engine.models.friends import check_setting
+from engine.sampling.friends import Friendship
 from engine.training.config import LoopConfig
 
 
@@ -20,7 +22,11 @@ class DiffnetConfig:
     layers: int = 3
     """Steps along the graph."""
     social: bool = True
-    """Let the users whom a user follows influence them."""
+    """Let a user's friends influence them."""
+    friendship: Friendship = "following"
+    """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
+    weighted: bool = False
+    """Let a friend count in proportion to the weight of the tie, beside attention where there is one. Not in the paper."""
     attention: bool = True
     """Weigh the neighbours of a node by attention; otherwise all alike."""
     graph_attention: bool = True
@@ -38,6 +44,7 @@ class DiffnetConfig:
         for name in ("dim", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"diffnet: {name} must be at least 1, not {getattr(self, name)}")
+        check_setting("diffnet", self.friendship)
         if self.popularity < 0:
             raise ConfigError(f"diffnet: popularity must not be negative, not {self.popularity}")
         if self.normalisation not in ("symmetric", "mean"):

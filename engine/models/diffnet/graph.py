@@ -34,7 +34,7 @@ class Roots:
 
     Attributes:
         interests: `[users]`, of a user's items.
-        social: `[users]`, of whom a user follows, or of who follows them.
+        social: `[users]`, of a user's friends, or of those whose friend a user is.
         adopters: `[items]`, of an item's users.
     """
 
@@ -58,10 +58,10 @@ class Block:
 
     Attributes:
         nodes: whose next vectors are worked out.
-        own: of these nodes; social is whom they follow.
-        sent: of the nodes that the layer starts from; social is who follows them.
+        own: of these nodes; social is of their friends.
+        sent: of the nodes that the layer starts from; social is of those whose friends they are.
         interests: the items of each user among them.
-        friends: whom each user among them follows.
+        friends: the friends of each user among them.
         adopters: the users of each item among them.
     """
 
@@ -94,9 +94,9 @@ class DiffusionGraph:
 
     Attributes:
         interests: user -> the items they have.
-        friends: user -> the users they follow, never themselves.
+        friends: user -> their friends, never themselves.
         adopters: item -> the users who have it.
-        sent: by how much less what a node sends counts, as many receive it; social is who follows a user.
+        sent: by how much less what a node sends counts, as many receive it; social is whose friend a user is.
     """
 
     interests: Lists
@@ -105,9 +105,11 @@ class DiffusionGraph:
     sent: Roots
 
     @staticmethod
-    def of(edges: csr_array, follows: csr_array) -> DiffusionGraph:
-        """Lay edges `[users, items]` and follows `[users, users]` out."""
+    def of(edges: csr_array, follows: csr_array, weighted: bool = False) -> DiffusionGraph:
+        """Lay edges `[users, items]` and ties `[users, users]` out, which count by their weights where that is asked for."""
         interests, friends, adopters = _lists(edges), _lists(follows), _lists(edges.T.tocsr())
+        if weighted:
+            friends = friends.weighed(follows.data)
         followers = np.bincount(friends.at, minlength=len(friends))
         sent = Roots.counted(interests.sizes, followers, adopters.sizes)
         return DiffusionGraph(interests, friends, adopters, sent)
@@ -155,9 +157,9 @@ class DiffusionGraph:
                 now.within(before),
                 block.own,
                 self.sent.of(before),
-                Lists(interests.indptr, np.searchsorted(before.items, interests.at)),
-                Lists(friends.indptr, np.searchsorted(before.users, friends.at)),
-                Lists(adopters.indptr, np.searchsorted(before.users, adopters.at)),
+                interests.to(np.searchsorted(before.items, interests.at)),
+                friends.to(np.searchsorted(before.users, friends.at)),
+                adopters.to(np.searchsorted(before.users, adopters.at)),
             )
             reached, blocks = [before, *reached], [placed, *blocks]
         return Reading(reached[0], tuple(blocks), tuple(asked.within(nodes) for nodes in reached))

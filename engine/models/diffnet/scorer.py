@@ -71,7 +71,7 @@ class DiffnetScorer(AnswersByVectors):
         user_degree, item_degree = known_degrees(data)
         users, items = taught_ids(data.users, user_degree), taught_ids(data.items, item_degree)
         edges, rows = learned_edges(data, users, items), Places.of(users, data.users).rows
-        follows: csr_array = followed(data)[rows][:, rows]
+        follows: csr_array = followed(data, settings.network.friendship)[rows][:, rows]
         fields, columns = _fields(data, settings, (users, items))
         widths = (0, 0) if columns is None else _widths(columns)
         with torch.random.fork_rng(devices=[]):
@@ -81,7 +81,7 @@ class DiffnetScorer(AnswersByVectors):
             start_from_spectrum(model.users, model.items, edges, settings.loop.seed)
         checkpoints = None
         if data.workdir is not None:
-            arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices)
+            arrays = (edges.indptr, edges.indices, follows.indptr, follows.indices, follows.data)
             run = run_digest([asdict(settings), users, items], *arrays)
             checkpoints = Checkpoints(data.workdir / "checkpoints", run)
         task = DiffnetTask(model, edges, follows, settings, columns)

@@ -36,7 +36,7 @@ class DiffnetTask:
 
     Args:
         edges: float32 `[users, items]`, entries 1; each user and each item has at least one.
-        follows: float32 `[users, users]`; not read where the network is not social.
+        follows: float32 `[users, users]`, the ties; not read where the network is not social.
         columns: the fields of users and of items; None where they are not read.
     """
 
@@ -49,7 +49,9 @@ class DiffnetTask:
         columns: tuple[SparseRows, SparseRows] | None = None,
     ) -> None:
         self.model, self.edges, self.settings, self.columns = model, edges, settings, columns
-        self.graph = DiffusionGraph.of(edges, follows if settings.network.social else csr_array(follows.shape))
+        network = settings.network
+        follows = follows if network.social else csr_array(follows.shape, dtype=np.float32)
+        self.graph = DiffusionGraph.of(edges, follows, network.weighted)
 
     @property
     def module(self) -> nn.Module:

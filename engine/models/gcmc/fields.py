@@ -13,6 +13,7 @@ from engine.errors import CorruptFileError
 from engine.features.config import FeatureConfig
 from engine.features.encoder import FeatureEncoder, fit_features
 from engine.graph.snapshot_columns import NodeTable
+from engine.models.friends import followed
 from engine.models.gcmc.model import ITEMS, USERS, SparseRows
 from engine.models.gcmc.sparse import Pattern
 from engine.models.user_item import UserItemData
@@ -55,15 +56,13 @@ class SideFields:
 
     def _follows(self, data: UserItemData) -> sparse.csr_matrix:
         shape = (data.num_users, len(self.followed))
-        if data.follows is None:
-            return sparse.csr_matrix(shape, dtype=np.float32)
         column = np.full(data.num_users, -1, dtype=np.int64)
         rows = data.users.index_of(self.followed)
         column[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-        follower = np.repeat(np.arange(data.num_users), data.follows.degrees())
-        followed = column[data.follows.indices]
-        ones = np.ones(int((followed >= 0).sum()), dtype=np.float32)
-        found = sparse.csr_matrix((ones, (follower[followed >= 0], followed[followed >= 0])), shape=shape)
+        follower, target = followed(data).nonzero()
+        known = column[target] >= 0
+        ones = np.ones(int(known.sum()), dtype=np.float32)
+        found = sparse.csr_matrix((ones, (follower[known], column[target[known]])), shape=shape)
         return found[data.users.rows_by_key]
 
     def save(self, folder: Path) -> None:
@@ -94,11 +93,9 @@ def fit_fields(data: UserItemData, config: FeatureConfig) -> SideFields:
     Raises:
         DataError: a value that is not finite, naming the node and the field.
     """
-    followed: tuple[str, ...] = ()
-    if data.follows is not None and data.follows.num_edges:
-        rows = np.unique(data.follows.indices)
-        followed = tuple(data.users.ids.take(rows[np.argsort(data.users.order.ranks(rows))]))
-    return SideFields((fit_features(data.users, config), fit_features(data.items, config)), followed)
+    rows = np.unique(followed(data).indices)
+    named = tuple(data.users.ids.take(rows[np.argsort(data.users.order.ranks(rows))]))
+    return SideFields((fit_features(data.users, config), fit_features(data.items, config)), named)
 
 
 def sparse_rows(matrix: sparse.csr_matrix) -> SparseRows:

@@ -93,8 +93,9 @@ def answers(trained: Trained, data: UserItemData) -> Answers:
     """
     if tuple(data.levels) != trained.levels:
         raise InputError(f"graphrec: trained on the levels {trained.levels}, not on {tuple(data.levels)}")
-    graph, model = SocialGraph.of(data, data.known()), trained.model.eval()
-    ratings, config = graph.ratings, model.config
+    model, config = trained.model.eval(), trained.model.config
+    graph = SocialGraph.of(data, data.known(), config)
+    ratings = graph.ratings
     user_table, item_table = (
         _on(table, nodes, ids)
         for table, nodes, ids in zip((model.users, model.items), (data.users, data.items), trained.ids, strict=True)
@@ -122,7 +123,7 @@ def answers(trained: Trained, data: UserItemData) -> Answers:
         np.asarray(nodes.order.ranks(np.arange(len(nodes))), dtype=np.int64) for nodes in (data.users, data.items)
     )
     speaks = np.diff(graph.user_indptr)[user_row] > 0
-    rests = rests_on(data, speaks if config.social else np.zeros_like(speaks))
+    rests = rests_on(data, speaks if config.social else np.zeros_like(speaks), config.friendship)
     return Answers(
         model=model,
         users=users[torch.from_numpy(user_row)],

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from engine.errors import ConfigError
 from engine.models.flat_settings import FlatSettings
+from engine.models.friends import check_setting
+from engine.sampling.friends import Friendship
 from engine.training.config import LoopConfig
 
 
@@ -19,7 +21,11 @@ class GraphrecConfig:
     attention: bool = True
     """Weigh neighbours by attention; otherwise all alike."""
     social: bool = True
-    """Read what the users whom a user follows rated."""
+    """Read what a user's friends rated."""
+    friendship: Friendship = "following"
+    """Who is a friend: whom a user follows, who follows them (`followers`), or `both`."""
+    weighted: bool = False
+    """Let a friend count in proportion to the weight of the tie, beside attention where there is one. Not in the paper."""
     biases: bool = True
     """Start from the damped biases of user and item, and learn what they leave. Not in the paper. They are worked out from
     the ratings at hand, so those of a later user are too."""
@@ -31,6 +37,7 @@ class GraphrecConfig:
     def __post_init__(self) -> None:
         if self.dim < 1:
             raise ConfigError(f"graphrec: dim must be at least 1, not {self.dim}")
+        check_setting("graphrec", self.friendship)
         if min(self.user_damping, self.item_damping) <= 0:
             raise ConfigError("graphrec: user_damping and item_damping must be positive")
 
@@ -44,7 +51,7 @@ class GraphrecTraining:
     history: int = 50
     """Ratings of a user, or of an item, that a step reads; drawn anew in each step where there are more."""
     friends: int = 20
-    """Users that a user follows, likewise."""
+    """Friends of a user, likewise."""
     unseen: float = 0.05
     """Chance that a user's history is left out in a step, so that friends alone learn to answer."""
     hidden: float = 0.5

@@ -30,13 +30,12 @@ class Pooling(nn.Module):
 
     def forward(self, value: Tensor, own: Tensor, lists: Lists) -> Tensor:
         """float `[S, D]` from values `[E, D]` and the vectors `[S, D]` of whom the lists belong to."""
-        each = Lists(lists.indptr, np.arange(len(value)))
-        pooled: Tensor = bent(self.out(self.attention(own, value, each)))
+        pooled: Tensor = bent(self.out(self.attention(own, value, lists.to(np.arange(len(value))))))
         return pooled
 
     def weights(self, value: Tensor, own: Tensor, lists: Lists) -> FloatArray:
         """float32 `[E]`, what each value counts in its list."""
-        return self.attention.weights(own, value, Lists(lists.indptr, np.arange(len(value))))
+        return self.attention.weights(own, value, lists.to(np.arange(len(value))))
 
 
 class Opinions(nn.Module):

@@ -16,7 +16,6 @@ from engine.models.friends import friends_of
 from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.graphrec.config import GraphrecConfig
 from engine.models.user_item import UserItemData, UserItemEdges
-from engine.types import CSR
 
 TURNS = 10
 """How often biases of users and items take turns; they hardly move after that."""
@@ -40,7 +39,7 @@ class SocialGraph:
         user_indptr: int64 `[users + 1]`, the ratings of each user.
         item_indptr, item_order: int64 `[items + 1]` and `[E]`, the positions of the ratings of each item.
         pair: int64 `[E]`, the same for repeated ratings of one item by one user.
-        friends: whom each user follows, of those who rated something.
+        friends: the friends of each user who rated something.
     """
 
     ratings: RatingGraph
@@ -48,11 +47,11 @@ class SocialGraph:
     item_indptr: Ints
     item_order: Ints
     pair: Ints
-    friends: CSR
+    friends: Lists
 
     @staticmethod
-    def of(data: UserItemData, edges: UserItemEdges) -> SocialGraph:
-        """Lay out some of the edges of some data.
+    def of(data: UserItemData, edges: UserItemEdges, config: GraphrecConfig) -> SocialGraph:
+        """Lay out some of the edges of some data, and the friends.
 
         Raises:
             TrainingError: there are no edges, or no ratings or levels.
@@ -63,16 +62,19 @@ class SocialGraph:
         new = np.ones(len(found), dtype=np.bool_)
         new[1:] = (np.diff(found.user) != 0) | (np.diff(found.item) != 0)
         user_indptr = np.searchsorted(found.user, np.arange(found.num_users + 1))
-        all_friends = friends_of(data)
+        all_friends = friends_of(data, config.friendship)
         speaks = np.diff(user_indptr)[all_friends.indices] > 0
         friends = Lists(all_friends.indptr, all_friends.indices.astype(np.int64)).only(speaks)
+        if config.weighted:
+            assert all_friends.value is not None
+            friends = friends.weighed(all_friends.value[speaks])
         return SocialGraph(
             ratings=found,
             user_indptr=user_indptr,
             item_indptr=np.searchsorted(found.item[item_order], np.arange(found.num_items + 1)),
             item_order=item_order,
             pair=np.cumsum(new) - 1,
-            friends=CSR(friends.indptr, friends.at.astype(np.int32)),
+            friends=friends,
         )
 
     def without(self, targets: Ints) -> Mask:
@@ -91,7 +93,7 @@ class SocialGraph:
 
     def friends_of(self, users: Ints) -> Lists:
         """The friends of some users."""
-        return rows_of(self.friends.indptr, self.friends.indices.astype(np.int64), users)
+        return self.friends.rows(users)
 
     def start(self, config: GraphrecConfig) -> Start:
         """What predictions start from."""

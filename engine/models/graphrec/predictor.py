@@ -52,7 +52,7 @@ class GraphrecPredictor(TrainedMethod[GraphrecSettings, Trained]):
             CorruptFileError: a checkpoint in `data.workdir` is damaged or of other data.
         """
         settings = self.settings = replace(self.settings, loop=replace(self.settings.loop, seed=data.seed))
-        graph = SocialGraph.of(data, data.known())
+        graph = SocialGraph.of(data, data.known(), settings.network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             sizes = Sizes(data.num_users, data.num_items, graph.ratings.num_levels)
@@ -87,5 +87,7 @@ class GraphrecPredictor(TrainedMethod[GraphrecSettings, Trained]):
 def _run_digest(data: UserItemData, graph: SocialGraph, settings: GraphrecSettings) -> str:
     """What a training run depends on: settings, seed, nodes, ratings and friends."""
     ratings, friends = graph.ratings, graph.friends
-    edges = (ratings.user, ratings.item, ratings.level, friends.indptr, friends.indices)
+    edges: list[NDArray[Any]] = [ratings.user, ratings.item, ratings.level, friends.indptr, friends.at]
+    if friends.prior is not None:
+        edges.append(friends.prior)
     return run_digest([asdict(settings), ratings.levels.tolist()], data.users.key, data.items.key, *edges)

@@ -93,7 +93,7 @@ class GraphrecTask:
             users=users,
             rated=rated,
             asked=np.searchsorted(users, asked),
-            friends=Lists(friends.indptr, np.searchsorted(users, friends.at)),
+            friends=friends.to(np.searchsorted(users, friends.at)),
             items=items,
             raters=raters,
             pair=(torch.from_numpy(user_row), torch.from_numpy(item_row)),

@@ -1,1 +1,1 @@
-"""TrustSVD: SVD++ with whom a user follows."""
+"""TrustSVD: SVD++ with a user's friends."""

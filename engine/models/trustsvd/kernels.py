@@ -18,6 +18,7 @@ def descend(
     rating: Floats,
     friend_indptr: Ints,
     friend: Ints,
+    tie: Floats,
     users: Ints,
     order: Ints,
     raters: Floats,
@@ -40,10 +41,12 @@ def descend(
 
     Args:
         indptr, item, rating: the ratings by user, `[users + 1]`, `[E]` and `[E]`.
-        friend_indptr, friend: whom each user follows, `[users + 1]` and `[F]`.
+        friend_indptr, friend: the friends of each user, `[users + 1]` and `[F]`.
+        tie: `[F]`, what each friend counts in a user's sum over them.
         users: `[users]`, in which order to take the users.
         order: `[E]`, positions of the ratings, each user's shuffled among themselves.
-        raters, followers: `[items]` and `[users]`, 1 / root of how many rated the item, follow the user; at most 1.
+        raters, followers: `[items]` and `[users]`, 1 / root of how many rated the item, have the user as a friend; at
+            most 1.
         user_bias, item_bias, user_factor, item_factor: `[users]`, `[items]`, `[users, D]`, `[items, D]`.
         implicit: `[items, D]`, the factors of having rated an item at all.
         trusted: `[users, D]`, the factors of being followed.
@@ -66,7 +69,7 @@ def descend(
                 pooled[column] += share * implicit[item[at], column]
         for at in range(first_friend, stop_friend):
             for column in range(width):
-                pooled[column] += friend_share * trusted[friend[at], column]
+                pooled[column] += tie[at] * trusted[friend[at], column]
         before[:] = pooled
         for place in range(first, stop):
             at = order[place]
@@ -101,10 +104,10 @@ def descend(
             error = trust * (1 - found)
             for column in range(width):
                 was = other[column]
-                step = friend_share * (pooled[column] - before[column])
+                step = tie[at] * (pooled[column] - before[column])
                 other[column] += step + rate * (error * own[column] - shrink * few * was)
-                social[column] += error * was
+                social[column] += tie[at] * error * was
         for column in range(width):
             pull = friend_share * trust * own[column] if stop_friend > first_friend else 0.0
-            own[column] += rate * (social[column] * friend_share * friend_share - pull)
+            own[column] += rate * (social[column] * friend_share - pull)
     return total

@@ -20,9 +20,9 @@ from engine.models.svdpp.config import SvdppSettings
 from engine.models.svdpp.learned import Learned
 from engine.models.svdpp.learned import read as read_svdpp
 from engine.models.svdpp.learned import write as write_svdpp
-from engine.models.trustsvd.config import TrustsvdSettings
+from engine.models.trustsvd.config import TrustsvdConfig, TrustsvdSettings
 from engine.models.user_item import UserItemData
-from engine.types import FloatArray, IndexArray
+from engine.types import CSR, FloatArray, IndexArray
 
 RATINGS, SOCIAL, SETTINGS = "ratings", "social.npz", "settings.json"
 FORMAT = 1
@@ -35,10 +35,12 @@ class TrustLearned:
 
     Attributes:
         ratings: what SVD++ would have of them; a user without ratings has no factors there.
-        own: float64 `[users, D]`, factors of the users, also of those who only follow.
-        trusted: float64 `[users, D]`, factors of being followed; 0 for a user whom nobody followed in training.
-        friends: float64 `[users, D]`, the sum of the last over whom each user follows by now, over the root of their number.
+        own: float64 `[users, D]`, factors of the users, also of those with friends alone.
+        trusted: float64 `[users, D]`, factors of being followed; 0 for a user who was nobody's friend in training.
+        friends: float64 `[users, D]`, the sum of the last over each user's friends by now, over the root of their number, by the weight
+            of the tie where that is set.
         rests: on what an answer for each user rests.
+        how: who is a friend, and whether ties count by their weights.
     """
 
     ratings: Learned
@@ -46,13 +48,13 @@ class TrustLearned:
     trusted: Floats
     friends: Floats
     rests: NDArray[np.str_]
+    how: TrustsvdConfig
 
     @staticmethod
-    def of(data: UserItemData, ratings: Learned, own: Floats, trusted: Floats) -> TrustLearned:
+    def of(data: UserItemData, ratings: Learned, own: Floats, trusted: Floats, how: TrustsvdConfig) -> TrustLearned:
         """From SVD++'s part and the factors by row."""
-        return TrustLearned(
-            ratings, own, trusted, _pooled(data, trusted), rests_on(data, np.asarray(trusted.any(axis=1)))
-        )
+        rests = rests_on(data, np.asarray(trusted.any(axis=1)), how.friendship)
+        return TrustLearned(ratings, own, trusted, _pooled(data, trusted, how), rests, how)
 
     def predict(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """The expected rating of each pair, float32 `[P]`, within the bounds."""
@@ -66,20 +68,32 @@ class TrustLearned:
         own, trusted = (np.zeros((data.num_users, table.shape[1])) for table in (self.own, self.trusted))
         for table, had in ((own, self.own), (trusted, self.trusted)):
             table[rows[rows >= 0]] = had[rows >= 0]
-        return TrustLearned.of(data, self.ratings.on(data), own, trusted)
+        return TrustLearned.of(data, self.ratings.on(data), own, trusted, self.how)
 
 
-def _pooled(data: UserItemData, trusted: Floats) -> Floats:
+def _pooled(data: UserItemData, trusted: Floats, how: TrustsvdConfig) -> Floats:
     from scipy.sparse import csr_array
 
-    friends = friends_of(data)
+    friends = friends_of(data, how.friendship)
+    share = shares_of(friends, how)
     rank = np.asarray(data.users.order.ranks(np.arange(data.num_users)))
     by_rank = np.empty_like(trusted)
     by_rank[rank] = trusted
-    count = friends.degrees()
-    share = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count)
     chosen = csr_array((share, friends.indices, friends.indptr), shape=(data.num_users, data.num_users))
     return np.asarray((chosen @ by_rank)[rank])
+
+
+def shares_of(friends: CSR, how: TrustsvdConfig) -> Floats:
+    """float64 `[F]`, what each friend counts in a user's sum over them: 1 / root of their number; where ties count by their weights,
+    times the weight over the mean of the user's."""
+    count = friends.degrees()
+    share = np.repeat(1 / np.sqrt(np.maximum(count, 1)), count)
+    if not how.weighted:
+        return share
+    assert friends.value is not None
+    owner = np.repeat(np.arange(len(count)), count)
+    total = np.bincount(owner, friends.value, minlength=len(count))
+    return share * friends.value * (count / np.where(count > 0, total, 1))[owner]
 
 
 def write(folder: Path, learned: TrustLearned, settings: TrustsvdSettings) -> None:
@@ -107,4 +121,5 @@ def read(folder: Path, data: UserItemData) -> tuple[TrustLearned, TrustsvdSettin
         with np.load(folder / SOCIAL, allow_pickle=False) as stored:
             own, trusted = stored["own"], stored["trusted"]
         nobody = np.zeros(len(own), dtype=str)
-        return TrustLearned(ratings, own, trusted, np.zeros_like(own), nobody).on(data), settings
+        found = TrustLearned(ratings, own, trusted, np.zeros_like(own), nobody, settings.model)
+        return found.on(data), settings

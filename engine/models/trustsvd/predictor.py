@@ -15,15 +15,15 @@ from engine.models.svdpp.learned import Learned
 from engine.models.svdpp.ratings import RatedLists
 from engine.models.trustsvd.config import TrustsvdSettings
 from engine.models.trustsvd.kernels import descend
-from engine.models.trustsvd.learned import TrustLearned, read, write
+from engine.models.trustsvd.learned import TrustLearned, read, shares_of, write
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
 
 
 class TrustsvdPredictor:
-    """Predicts SVD++'s mean + b_u + b_i + q_i^T (p_u + pooled items), and q_i^T |T(u)|^-1/2 sum of w_v over whom u follows.
+    """Predicts SVD++'s mean + b_u + b_i + q_i^T (p_u + pooled items), and q_i^T |T(u)|^-1/2 sum of w_v over u's friends.
 
-    The factors of a user also tell whom they follow (p_u^T w_v = 1), so that one who only follows has some. Epochs are a
+    The factors of a user also tell who their friends are (p_u^T w_v = 1), so that one with friends alone has some. Epochs are a
     setting, so that it learns from all known ratings. Without a social graph it is SVD++ with the paper's regularisation.
 
     Attributes:
@@ -52,7 +52,8 @@ class TrustsvdPredictor:
         Raises:
             TrainingError: there are no ratings, or the factors grew out of bounds.
         """
-        rated, how, friends = RatedLists.of(data, self.name), self.settings.model, friends_of(data)
+        rated, how = RatedLists.of(data, self.name), self.settings.model
+        friends = friends_of(data, how.friendship)
         friend = friends.indices.astype(np.int64)
         raters = np.bincount(rated.item, minlength=data.num_items)
         followers = np.bincount(friend, minlength=data.num_users)
@@ -62,22 +63,23 @@ class TrustsvdPredictor:
             rng.normal(0, 0.1, (len(has), how.dim)) * has[:, None]
             for has in (known, raters > 0, raters > 0, followers > 0)
         )
+        ties = shares_of(friends, how)
         biases, shares = [np.zeros(data.num_users), np.zeros(data.num_items)], (_shares(raters), _shares(followers))
         mean, self.errors = float(rated.rating.mean()), []
         for epoch in range(how.epochs):
             shuffled = np.lexsort((rng.random(len(rated.user)), rated.user))
             users = rng.permutation(data.num_users)
             total = descend(
-                rated.indptr, rated.item, rated.rating, friends.indptr, friend, users, shuffled, shares[0], shares[1],
+                rated.indptr, rated.item, rated.rating, friends.indptr, friend, ties, users, shuffled, shares[0], shares[1],
                 mean, biases[0], biases[1], own, other, implicit, trusted, how.learning_rate, how.regularisation, how.trust,
             )  # fmt: skip
             self.errors.append(rated.error(total, self.name, epoch))
         ratings = Learned.of(data, rated.edges, mean, biases, [own, other, implicit])
         row = data.users.order.ranks(np.arange(data.num_users))
-        self.learned = TrustLearned.of(data, ratings, own[row], trusted[row])
+        self.learned = TrustLearned.of(data, ratings, own[row], trusted[row], how)
 
     def fold_in(self, data: UserItemData) -> TrustsvdPredictor:
-        """Answer about later data without training: everybody from the items rated and the friends followed by now."""
+        """Answer about later data without training: everybody from the items rated and the friends by now."""
         found = TrustsvdPredictor(self.settings)
         found.learned, found.errors = self.learned.on(data), self.errors
         return found

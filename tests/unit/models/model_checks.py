@@ -111,10 +111,11 @@ def renumbered(data: UserItemData, seed: int = 0) -> UserItemData:
     return UserItemData(edges, tables[0], tables[1], levels=data.levels, seed=data.seed)
 
 
-def following(data: UserItemData, *follows: tuple[int, int]) -> UserItemData:
+def following(data: UserItemData, *follows: tuple[int, int], weights: list[float] | None = None) -> UserItemData:
     """The data where users follow users, by number."""
+    value = None if weights is None else np.array(weights, np.float32)
     source, target = (data.users.index_of([f"u{pair[end]}" for pair in follows]) for end in (0, 1))
-    return replace(data, follows=relation(data.num_users, data.num_users, source, target).forward)
+    return replace(data, follows=relation(data.num_users, data.num_users, source, target, value=value).forward)
 
 
 class RatingChecks:

@@ -240,6 +240,44 @@ def test_a_user_with_friends_only_is_answered_by_their_tastes_and_it_says_so():
     assert alone.rests_on(asked)[0] == "nothing"
 
 
+@pytest.mark.parametrize("more", [{}, {"attention": False, "normalisation": "mean"}, {"neighbours": 3}])
+def test_friends_count_by_the_weights_of_ties_and_equal_weights_change_nothing(more: dict[str, Any]):
+    follows = [(12, 0), (12, 6), (3, 7), (3, 4)]
+    plain, even = following(two_tastes(), *follows), following(two_tastes(), *follows, weights=[3.0] * 4)
+    uneven = following(two_tastes(), *follows, weights=[6.0, 3.0, 3.0, 3.0])
+    model, other = (small(epochs=5, weighted=weighted, **more) for weighted in (False, True))
+    model.fit(plain)
+    other.fit(even)
+    wanted = scores_of(model, plain)
+    assert (scores_of(other, even) == wanted).all()
+    now = other.fold_in(uneven)
+    found = scores_of(now, uneven)
+    assert np.abs(found[12, :10] - wanted[12, :10]).max() > 1e-4
+    assert (found[:12] == wanted[:12]).all()
+    if more.get("attention") is False:
+        friends = now.attention(plain.users.index_of(["u12"]), np.empty(0, np.int32))[1]
+        assert dict(zip(friends.rows.tolist(), friends.weight.tolist(), strict=True)) == pytest.approx(
+            dict(zip(plain.users.index_of(["u0", "u6"]).tolist(), [2 / 3, 1 / 3], strict=True))
+        )
+
+
+def test_who_follows_a_user_is_a_friend_where_that_is_set():
+    data = following(two_tastes(), *((friend, 12) for friend in (0, 1, 2)))
+    asked = data.users.index_of(["u12", "u0"])
+    rests = {}
+    for friendship in ("following", "followers", "both"):
+        model = small(friendship=friendship)
+        model.fit(data)
+        rests[friendship] = model.rests_on(asked).tolist()
+        if friendship != "following":
+            found = scores_of(model, data)
+            assert found[12, :5].min() > found[12, 5:10].max()
+    assert rests == {
+        "following": ["nothing", "ratings"],
+        **{key: ["friends", "ratings"] for key in ("followers", "both")},
+    }
+
+
 def test_friends_are_not_read_where_the_network_is_not_social():
     friends = following(two_tastes(), (12, 0), (12, 1), (3, 4))
     model, plain = small(social=False), small(social=False)

@@ -12,7 +12,6 @@ import torch
 
 from engine.errors import ConfigError, CorruptFileError, InputError
 from engine.graph.snapshot_csr import relation
-from engine.models.attention.lists import Lists
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.model import Graphrec, Sizes
 from engine.models.graphrec.neighbours import SocialGraph
@@ -51,7 +50,7 @@ def small(**more: Any) -> GraphrecPredictor:
 
 def task_of(data: UserItemData, **settings: Any) -> GraphrecTask:
     read = GraphrecSettings.from_flat({**SMALL, **settings})
-    graph = SocialGraph.of(data, data.train)
+    graph = SocialGraph.of(data, data.train, read.network)
     torch.manual_seed(0)
     model = Graphrec(read.network, Sizes(data.num_users, data.num_items, len(data.levels)), 0.0)
     return GraphrecTask(model, graph, read)
@@ -135,10 +134,31 @@ def test_neighbours_are_capped_by_a_seeded_draw_and_a_hub_of_very_many_friends_i
     assert (np.diff(batch.friends.indptr).max(), np.diff(batch.raters.indptr).max()) == (1, 7)
     assert len(batch.users) <= 50 * 5
     assert (batch.raters.at == again.raters.at).all()
-    everybody = Lists(task.graph.friends.indptr, task.graph.friends.indices.astype(np.int64))
+    everybody = task.graph.friends
     capped = everybody.capped(4, np.random.default_rng(0))
     assert np.diff(capped.indptr).max() == 4
     assert np.isin(capped.at[capped.owner == capped.owner[-1]], everybody.at).all()
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_friends_count_by_the_weights_of_ties_and_equal_weights_change_nothing(attention: bool):
+    follows = [(11, 0), (11, 6), (3, 7), (3, 0)]
+    plain, even = following(tiny(), *follows), following(tiny(), *follows, weights=[3.0] * 4)
+    uneven = following(tiny(), *follows, weights=[6.0, 3.0, 3.0, 3.0])
+    everybody = pairs(plain, *every_pair(12, 10))
+    model, other = (small(epochs=5, attention=attention, weighted=weighted) for weighted in (False, True))
+    model.fit(plain)
+    other.fit(even)
+    wanted = model.predict(*everybody)
+    assert (other.predict(*everybody) == wanted).all()
+    found = other.fold_in(uneven).predict(*everybody)
+    moved = np.unique(everybody[0][np.abs(found - wanted) > 1e-4])
+    assert moved.tolist() == pairs(plain, (11, 0))[0].tolist()
+    if not attention:
+        friends = other.fold_in(uneven).attention(moved, moved[:0])[1]
+        assert dict(zip(friends.rows.tolist(), friends.weight.tolist(), strict=True)) == pytest.approx(
+            dict(zip(plain.users.index_of(["u0", "u6"]).tolist(), [2 / 3, 1 / 3], strict=True))
+        )
 
 
 def test_a_user_with_friends_only_is_answered_and_the_answer_says_so(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,10 +26,11 @@ from tests.unit.models.model_checks import (
     tiny,
 )
 
+SETTINGS: dict[str, Any] = {"dim": 8, "epochs": 200, "learning_rate": 0.03, "regularisation": 0.02, "trust": 0.5}
 
-def small(**more: float) -> TrustsvdPredictor:
-    settings = {"dim": 8, "epochs": 200, "learning_rate": 0.03, "regularisation": 0.02, "trust": 0.5, **more}
-    return TrustsvdPredictor.from_settings(settings)
+
+def small(**more: Any) -> TrustsvdPredictor:
+    return TrustsvdPredictor.from_settings({**SETTINGS, **more})
 
 
 class TestTrustsvd(RatingChecks, SavedChecks):
@@ -99,6 +101,38 @@ def test_an_answer_says_whether_it_rests_on_ratings_or_friends_and_friends_alone
     assert (model.fold_in(now).predict(*everybody) == found.predict(*everybody)).all()
     assert found.rests_on(pairs(now, (13, 0), (12, 0), (11, 0))[0]).tolist() == ["friends", "ratings", "ratings"]
     assert found.report()["users"]["friends"] == 1
+
+
+def test_friends_count_by_the_weights_of_ties_and_equal_weights_change_nothing():
+    follows = [(11, 0), (11, 6), (3, 7), (3, 0)]
+    plain, even = following(tiny(), *follows), following(tiny(), *follows, weights=[3.0] * 4)
+    uneven = following(tiny(), *follows, weights=[6.0, 3.0, 3.0, 3.0])
+    everybody = pairs(plain, *every_pair(12, 10))
+    model, other = small(epochs=20), small(epochs=20, weighted=True)
+    model.fit(plain)
+    other.fit(even)
+    wanted = model.predict(*everybody)
+    assert other.predict(*everybody) == pytest.approx(wanted, abs=1e-5)
+    found = other.fold_in(uneven)
+    moved = np.unique(everybody[0][np.abs(found.predict(*everybody) - wanted) > 1e-4])
+    assert moved.tolist() == pairs(plain, (11, 0))[0].tolist()
+    (loud, quiet), (user,) = plain.users.index_of(["u0", "u6"]), moved
+    trusted = found.learned.trusted
+    assert found.learned.friends[user] == pytest.approx((4 * trusted[loud] + 2 * trusted[quiet]) / 3 / np.sqrt(2))
+    other.fit(uneven)
+    assert np.abs(other.predict(*everybody) - wanted).max() > 1e-4
+
+
+def test_whom_a_user_follows_or_is_followed_by_is_a_friend_as_set():
+    data = following(tiny(), (11, 0), (6, 11))
+    found = {}
+    for friendship in ("following", "followers", "both"):
+        model = small(epochs=20, friendship=friendship)
+        model.fit(data)
+        found[friendship] = model.rests_on(pairs(data, (11, 0), (0, 0), (6, 0))[0]).tolist()
+    assert found["following"] == ["friends", "ratings", "ratings and friends"]
+    assert found["followers"] == ["friends", "ratings and friends", "ratings"]
+    assert found["both"] == ["friends", "ratings and friends", "ratings and friends"]
 
 
 def test_a_user_without_friends_or_history_gets_the_item_alone_and_so_does_one_whose_friend_was_deleted():
