@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +39,11 @@ def standing_of(taught: NDArray[np.bool_], reached: NDArray[np.bool_]) -> NDArra
         taught: bool `[N]`, of whom something was learned in training; reached: whom an edge of the data at hand tells of.
     """
     return np.where(taught, "trained", np.where(reached, "folded in", "cold"))
+
+
+def standing_in(method: Any, side: Side, row: int) -> Standing | None:
+    """How a method knows a row of its data; None where it cannot tell."""
+    if not isinstance(method, TellsStanding):
+        return None
+    found: Standing = method.standing(side, np.array([row], np.int32))[0]
+    return found

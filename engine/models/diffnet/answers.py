@@ -195,7 +195,7 @@ def known(trained: Trained, data: UserItemData) -> Known:
     joined = Joined.in_data(data)
     diffusing = Diffusing(trained, joined)
     *_, before, vectors = embed_all(diffusing, joined)
-    standing = {side: standing_of(diffusing.taught(side), vectors[side].any(axis=1)) for side in SIDES}
+    standing = {side: standing_of(diffusing.taught(side), np.asarray(vectors[side].any(axis=1))) for side in SIDES}
     social = trained.settings.network.social
     return Known(
         VectorAnswers(vectors["users"], vectors["items"]),

@@ -25,6 +25,7 @@ from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
 from engine.types import IndexArray
 
+
 class LightGcnScorer(VectorMethod):
     """Trains a LightGCN and scores by the cosine of final embeddings, times a small power of how many users an item has. Epochs are a setting,
     so that all known edges are learned from."""
@@ -102,7 +103,7 @@ class LightGcnScorer(VectorMethod):
         places = {side: Places.of(self._learned.ids[side], getattr(data, side)) for side in SIDES}
         vectors = {"users": self.user_vectors, "items": self.item_vectors}
         self._standing: dict[Side, NDArray[np.str_]] = {
-            side: standing_of(places[side].column >= 0, vectors[side].any(axis=1)) for side in SIDES
+            side: standing_of(places[side].column >= 0, np.asarray(vectors[side].any(axis=1))) for side in SIDES
         }
 
 
