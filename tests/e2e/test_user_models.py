@@ -167,7 +167,8 @@ def test_an_item_that_came_later_is_answered_from_its_first_ratings(engine: Engi
     engine.refresh_models()
     for was, pair in zip(before, pairs, strict=True):
         now = engine.predict(*pair)
-        assert math.isclose(now.rating, was.rating, abs_tol=1e-4)
+        if was is not cold:  # which is as the mean of what items receive, the new one among them now
+            assert math.isclose(now.rating, was.rating, abs_tol=1e-4)
         assert "newer" not in now.rests_on
         assert now.rests_on.split("; ")[1:] == was.rests_on.split("; ")[1:]
     assert f"{model} was not trained on 'late': folded in" in str(engine.recommend("late", 3).reason)
@@ -398,5 +399,6 @@ def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine
     assert 1 <= new.rating <= 5
     assert "answered as a cold one" in engine.predict("late", "untouched", explain=True).rests_on
     engine.refresh_models()
-    assert math.isclose(engine.predict("user-0", "new").rating, new.rating, abs_tol=1e-4)
+    assert "4 ratings of the item" in engine.predict("user-0", "new").rests_on
+    assert "newer" not in engine.predict("user-0", "new").rests_on
     assert engine.predict("late", "film-6").rests_on.startswith("2 ratings of the user")
