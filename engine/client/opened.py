@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.serving.new_items import NewItems
     from engine.serving.recommend import Recommender
     from engine.serving.shadow import Shadowing
-    from engine.serving.taken import Taken
+    from engine.serving.taken import Taken, TakenBy
     from engine.serving.user_answers import UserRecommender
     from engine.serving.view import View
 
@@ -181,7 +181,9 @@ class Opened:
         def open_method(method: UserMethod, view: View, data: UserItemData) -> Any:
             return opened_method(method, view.folder, view.facts["config"]["settings"], data)
 
-        return UserRecommender(view, self.settings.graph.mapping, self._taken, self._takers, open_method)
+        return UserRecommender(
+            view, self.settings.graph.mapping, self._taken, self._taken_by, self._takers, open_method
+        )
 
     def _taken(self, user: str, relation: str, before: int, friendship: Friendship) -> Taken | None:
         from engine.graph.queries import load_queries
@@ -191,6 +193,17 @@ class Opened:
         query = load_queries()[f"serving/taken/{relation}"].render(self.settings.graph.mapping)
         rows = self.graph.read(query, {"id": user, "before": before, **directions(friendship)})
         return Taken(*(tuple(column) for column in rows[0].values())) if rows else None
+
+    def _taken_by(self, item: str, relation: str) -> TakenBy | None:
+        from engine.graph.queries import load_queries
+        from engine.serving import taken
+
+        query = load_queries()[f"serving/taken_by/{relation}"].render(self.settings.graph.mapping)
+        rows = self.graph.read(query, {"id": item, "most": taken.MOST})
+        if not rows:
+            return None
+        users, ratings, times = (tuple(rows[0][name]) for name in ("users", "values", "times"))
+        return taken.TakenBy(users, ratings, times, rows[0]["count"], rows[0]["properties"])
 
     def _takers(self, items: list[str], before: int, most: int) -> list[list[tuple[str, int]]]:
         from engine.sampling.live_times import LiveTimes

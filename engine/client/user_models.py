@@ -30,7 +30,7 @@ def recommend(
     """Items for a user, by a model about users and items. What they have already is left out.
 
     A user who came after the model was published is answered from their first items, read from the graph, without
-    training, and the answer says so. Where nobody has anything but contexts do, a context's id stands for a user's.
+    training, and the answer says so, as it does of a user whom the model was not trained on. Where nobody has anything but contexts do, a context's id stands for a user's.
 
     Args:
         model: a name that `build` published; the only one published when None.
@@ -115,8 +115,8 @@ def recommend_all(engine: Engine, k: int = 10, *, model: str | None = None, corp
 def predict(engine: Engine, user: str, item: str, *, model: str | None = None, explain: bool = False) -> Prediction:
     """What a user would rate an item, and how likely each rating is where the model tells.
 
-    A user who came after the model was published is answered from what they rated and their friends by now, without training;
-    `rests_on` says which.
+    A user or an item that came after the model was published is answered from what they rated and their friends, or from who
+    rated it first, by now and without training; `rests_on` says which, and on which of the two the model was not trained.
 
     Args:
         model: a name that `build` published; the only one that predicts ratings when None.
@@ -124,7 +124,7 @@ def predict(engine: Engine, user: str, item: str, *, model: str | None = None, e
 
     Raises:
         InputError: the model predicts no ratings.
-        NotReadyError: no such model is published, or it knows nothing of the user and cannot take in what they have.
+        NotReadyError: no such model is published, or it knows nothing of the user or the item and cannot take them in.
         UnknownNodeError: a user or item that is not there.
     """
     from engine.serving.user_rating import predict

@@ -230,12 +230,18 @@ def node_table(
     return NodeTable(IdColumn(listed.take(pa.array(order))), key, codes, corpora, sorted_fields), rank
 
 
-def with_row(nodes: NodeTable, node_id: str) -> NodeTable:
-    """The nodes and one more after them, of the first corpus and without anything in its fields."""
+def with_row(nodes: NodeTable, node_id: str, told: Mapping[str, FieldColumn] | None = None) -> NodeTable:
+    """The nodes and one more after them, of the first corpus.
+
+    Args:
+        told: its fields, columns of one row of the same kinds; there is nothing in those that are not there.
+    """
     rows = pa.array([*range(len(nodes)), None], pa.int64())
     fields = {}
     for name, column in nodes.fields.items():
-        if isinstance(column.values, pa.Array):
+        if told is not None and name in told:
+            fields[name] = FieldColumn(column.kind, _appended(column.values, told[name].values))
+        elif isinstance(column.values, pa.Array):
             fields[name] = FieldColumn(column.kind, column.values.take(rows))
         else:
             none = np.full((1, *column.values.shape[1:]), np.nan, column.values.dtype)
@@ -243,6 +249,12 @@ def with_row(nodes: NodeTable, node_id: str) -> NodeTable:
     ids = IdColumn(pa.concat_arrays([nodes.ids.arrow, pa.array([node_id], pa.large_string())]))
     key = np.concatenate([nodes.key, keys64([node_id])])
     return NodeTable(ids, key, np.append(nodes.corpus, np.int16(0)), nodes.corpora, fields)
+
+
+def _appended(values: Any, one: Any) -> Any:
+    if isinstance(values, pa.Array):
+        return pa.concat_arrays([values, one.cast(values.type)])
+    return np.concatenate([values, one.astype(values.dtype)])
 
 
 def offsets(counts: NDArray[Any]) -> OffsetArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import EmptyGraphError
 from engine.graph.snapshot import NO_TIME, NodeTable, Snapshot
-from engine.graph.snapshot_columns import with_row
+from engine.graph.snapshot_columns import FieldColumn, with_row
 from engine.graph.snapshot_csr import Relation, edge_rows, relation
 from engine.models.user_item import UserItemData, UserItemEdges, joined
 from engine.sampling.friends import weights
@@ -107,9 +108,7 @@ def with_user(
         times: int64 `[M]` epoch ms; none is known when None.
         own: the follows that they are an end of; none where that is None.
     """
-    row = int(data.users.index_of([user])[0])
-    users = with_row(data.users, user) if row < 0 else data.users
-    row = len(data.users) if row < 0 else row
+    users, row = _having(data.users, user)
     when = np.full(len(items), NO_TIME, np.int64) if times is None else times
     new = UserItemEdges(np.full(len(items), row, np.int32), items, ratings, when)
     mine, follows = OwnFollows.none() if own is None else own, data.follows
@@ -118,6 +117,31 @@ def with_user(
     if follows is not None:
         follows = _following(follows, len(users), row, mine)
     return replace(data, users=users, train=joined(data.train, new), follows=follows)
+
+
+def with_item(
+    data: UserItemData,
+    item: str,
+    users: IndexArray,
+    ratings: FloatArray,
+    times: TimeArray,
+    fields: Mapping[str, FieldColumn],
+) -> UserItemData:
+    """The data where users have an item, of which it knew no edge: in a row of its own, the last, unless it has one.
+
+    Args:
+        users: int32 `[M]`, who has it; ratings: float32 `[M]`, NaN where they gave none; times: int64 `[M]` epoch ms.
+        fields: of an item without a row; see `engine.graph.snapshot_columns.with_row`.
+    """
+    items, row = _having(data.items, item, fields)
+    new = UserItemEdges(users, np.full(len(users), row, np.int32), ratings, times)
+    return replace(data, items=items, train=joined(data.train, new))
+
+
+def _having(nodes: NodeTable, node_id: str, fields: Mapping[str, FieldColumn] | None = None) -> tuple[NodeTable, int]:
+    """The nodes with one that may be new, and its row."""
+    row = int(nodes.index_of([node_id])[0])
+    return (with_row(nodes, node_id, fields), len(nodes)) if row < 0 else (nodes, row)
 
 
 def _following(follows: CSR, count: int, row: int, own: OwnFollows) -> CSR:

@@ -100,8 +100,16 @@ def as_table(view: View, new: NewItem) -> NodeTable:
         if name not in fields:
             known = ", ".join(sorted(fields)) or "none"
             raise UnknownNameError(f"items have no field {name!r}", hint=f"Known fields: {known}.")
-    columns = {name: _column(name, like, new.fields.get(name)) for name, like in fields.items()}
-    return node_table([new.item_id], [new.corpus], columns, what="item")[0]
+    return node_table([new.item_id], [new.corpus], field_columns(new.fields, fields), what="item")[0]
+
+
+def field_columns(values: Mapping[str, Any], fields: Mapping[str, FieldColumn]) -> dict[str, FieldColumn]:
+    """One item's plain values as columns of one row, of the same kinds as some.
+
+    Raises:
+        InputError: a value that is not of its field's kind, or not finite.
+    """
+    return {name: _column(name, like, values.get(name)) for name, like in fields.items()}
 
 
 def _column(name: str, like: FieldColumn, value: Any) -> FieldColumn:

@@ -23,20 +23,23 @@ MOST = 5
 """So many nodes of each attention are shown."""
 
 
-def evidence(one: UserRecommender, method: Any, user: str, row: int, item: str | None = None) -> Evidence | None:
+def evidence(
+    one: UserRecommender, method: Any, user: str, row: int, item: tuple[str, int] | None = None
+) -> Evidence | None:
     """What the method attended to for a user, and for an item where one is asked about.
 
     Args:
         method: answers about the recommender's data, or that and the user.
         row: the user's, in the method's data.
+        item: the id of the one asked about, and its row there.
 
     Returns:
         None of a method without attention.
     """
     if not isinstance(method, Attends):
         return None
-    items = np.empty(0, np.int32) if item is None else one.view.items.index_of([item])
-    return _evidence(one, user, method.attention(np.array([row], np.int32), items), item)
+    name, items = (None, []) if item is None else (item[0], [item[1]])
+    return _evidence(one, user, method.attention(np.array([row], np.int32), np.array(items, np.int32)), name)
 
 
 def evidence_next(one: UserRecommender, user: str, history: History) -> Evidence | None:
@@ -66,7 +69,7 @@ def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
         if len(nodes) == MOST:
             break
         if attention.role == "items":
-            if row not in one.forgotten.items:
+            if row < len(one.view.items) and row not in one.forgotten.items:
                 nodes.append(WeighedNode("item", one.view.item_ids[row], one.view.item_titles[row], weight))
         elif row < len(one.data.users) and row not in one.forgotten.users and one.data.users.ids[row] != user:
             nodes.append(WeighedNode(user_kind, one.data.users.ids[row], None, weight))

@@ -18,11 +18,13 @@ from engine.graph.connection import Graph
 from engine.graph.queries import load_queries, run
 from engine.hashing import keys64
 from engine.index.protocol import check_k
+from engine.models.standing import standing_in
 from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.sampling.friends import Friendship, check_friendship, directions, lowest
 from engine.serving.next_items import When, epoch_ms
 from engine.serving.query import hidden_ids
 from engine.serving.results_users import Friend, FriendItem, FromFriends
+from engine.serving.standing import standing_told
 from engine.serving.user_answers import UserRecommender
 from engine.settings import GraphMapping
 
@@ -147,20 +149,16 @@ def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
     view, name = social.view, social.about.name
     try:
         asker = social.asker(answer.user)
-        method, row = social.method, asker.row
-        if asker.taken is not None:
-            method, row = social.with_late(answer.user, asker.taken)
-        elif row < 0:
-            raise NotReadyError(f"nothing is known of user {answer.user!r} yet")
+        late = social.with_late(asker)
     except (NotReadyError, UnknownNodeError) as error:
         return replace(answer, reason=f"by ties, for {name} cannot say: {error.message}")
     rows = view.items.index_of([item.item_id for item in answer.items])
     known = np.flatnonzero(rows >= 0)
     asked = rows[known].astype(np.int32)
     if "rating" in social.about.answers:
-        scores = method.predict(np.full(len(asked), row, np.int32), asked)
+        scores = late.method.predict(np.full(len(asked), late.user, np.int32), asked)
     else:
-        scores = method.score(np.array([row], np.int32))[0][asked]
+        scores = late.method.score(np.array([late.user], np.int32))[0][asked]
     known, scores = known[np.isfinite(scores)], scores[np.isfinite(scores)]
     if not len(known):
         return replace(answer, reason=f"by ties, for {name} knows none of these items, or nothing of the user")
@@ -168,13 +166,17 @@ def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
     titles = view.titles(rows[known].tolist())
     items = [answer.items[at] for at in known.tolist()]
     left = len(answer.items) - len(known)
+    reasons = [
+        standing_told(name, repr(answer.user), standing_in(late.method, "users", late.user)),
+        f"{left:,} items of friends are newer than generation {view.origin.generation}" if left else None,
+    ]
     return replace(
         answer,
         items=tuple(replace(items[at], score=float(scores[at]), title=titles[at]) for at in best.tolist()),
         method=name,
         generation=view.origin.generation,
         watermark=view.origin.watermark,
-        reason=f"{left:,} items of friends are newer than generation {view.origin.generation}" if left else None,
+        reason="; ".join(filter(None, reasons)) or None,
     )
 
 

@@ -107,7 +107,8 @@ class FromFriends(Shown):
         friends: how many friends were read, `of` how many there are.
         as_of: when the graph was asked.
         generation, watermark: of the model; None where ties put them in order.
-        reason: why there are fewer than `k`, or why ties put them in order; None otherwise.
+        reason: why there are fewer than `k`, why ties put them in order, or that the model was not trained on the user; None
+            otherwise.
         cypher: a query that shows user, friends and items in the graph, with `parameters`.
     """
 

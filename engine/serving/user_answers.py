@@ -1,7 +1,7 @@
 """What every answer by a model about users and items rests on: one view, one method, and who is asking. No registry.
 
-A user whom the generation has not seen is answered from what the graph as it stands knows of them, without training, and the
-answer says so.
+A user or an item that the generation has not seen is answered from what the graph as it stands knows of it, without training, and
+the answer says so.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,40 +20,26 @@ from engine.arrays import open_array
 from engine.errors import NotReadyError, UnknownNodeError
 from engine.models.friends import friendship_in
 from engine.models.happened import so_far
+from engine.models.row_embedder import Joined
+from engine.models.standing import Standing, TellsTaught, standing_in, standing_of
 from engine.models.user_graph import graph_data, has_users
 from engine.models.user_item import FoldsInData, UserItemData
 from engine.models.user_method import UserMethod
 from engine.models.user_methods import find_user_method
 from engine.registry import Receipt
 from engine.serving import layout
+from engine.serving.asked import Asked, Asker, Late
 from engine.serving.candidates import named
 from engine.serving.filters import Filters, Where, conditions
 from engine.serving.forgotten import NOTHING
 from engine.serving.nearest import ranked, rows_in
 from engine.serving.query import Found, Scope, hidden_ids
 from engine.serving.results import Answer
-from engine.serving.taken import FindTaken, FindTakers, Taken
+from engine.serving.taken import FindTaken, FindTakenBy, FindTakers, Taken
 from engine.serving.together import Together
 from engine.serving.view import View
 from engine.settings import GraphMapping
 from engine.types import FloatArray, IndexArray
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks.
-
-    Attributes:
-        row: theirs; -1 where the generation has none.
-        taken: what the graph knows of one who has no row, or had nothing when the generation was built; None for all others,
-            and where it knows nothing.
-        have: int64, rows of the items they have, which no answer holds.
-    """
-
-    user: str
-    row: int
-    taken: Taken | None
-    have: NDArray[np.int64]
 
 
 class UserRecommender:
@@ -61,6 +47,7 @@ class UserRecommender:
 
     Args:
         find: see `engine.serving.taken.FindTaken`.
+        find_taken_by: see `engine.serving.taken.FindTakenBy`.
         find_takers: see `engine.serving.taken.FindTakers`.
         open_method: makes the method ready to answer about the view's data: see `engine.refresh.user_model.opened_method`.
     """
@@ -70,6 +57,7 @@ class UserRecommender:
         view: View,
         mapping: GraphMapping,
         find: FindTaken,
+        find_taken_by: FindTakenBy,
         find_takers: FindTakers,
         open_method: Callable[[UserMethod, View, UserItemData], Any],
     ) -> None:
@@ -80,6 +68,7 @@ class UserRecommender:
         self.mapping = mapping
         self.friendship = friendship_in(view.facts["config"]["settings"])
         self._find = find
+        self._find_taken_by = find_taken_by
         self.find_takers = find_takers
         self._open = open_method
         self._opening = threading.Lock()
@@ -93,6 +82,7 @@ class UserRecommender:
     def prepare(self, names: Iterable[str]) -> None:
         """Make now what the first question would have to wait for."""
         self.view.prepare()
+        _ = self._taught
         if self.about.name in names:
             _ = self.method
 
@@ -127,6 +117,24 @@ class UserRecommender:
             return None
         vectors: FloatArray = open_array(self.view.folder, layout.USER_VECTORS)
         return vectors
+
+    @functools.cached_property
+    def _taught(self) -> NDArray[np.bool_] | None:
+        """bool `[U]`, on whom the model was trained; None where it has no vectors, or cannot tell. Read without the method."""
+        if self.about.embedder is None or not self.view.facts["vectors"]:
+            return None
+        embedder = self.about.embedder(self.view.folder / layout.MODEL, Joined.in_snapshot(self.view.snapshot, self.friendship))
+        return embedder.taught("users") if isinstance(embedder, TellsTaught) else None
+
+    def standing(self, row: int) -> Standing | None:
+        """How the model knows a user of the generation; None where it cannot tell."""
+        vectors = self.user_vectors
+        if vectors is None:
+            return standing_in(self.method, "users", row)
+        if self._taught is None:
+            return None
+        found: Standing = standing_of(self._taught[[row]], np.asarray(vectors[[row]].any(axis=1)))[0]
+        return found
 
     @property
     def user_kind(self) -> str:
@@ -190,35 +198,58 @@ class UserRecommender:
         start, stop = np.searchsorted(edges.user, np.array([row, row + 1], edges.user.dtype))
         return edges.item[start:stop]
 
-    def item_row(self, item: str) -> int:
-        """The row of an item.
+    def asked(self, item: str) -> Asked:
+        """Which item is asked about, from the generation where it knows who has it, and else from the graph.
 
         Raises:
-            UnknownNodeError: there is no such item, or it was forgotten.
+            UnknownNodeError: there is no such item, here or there, or it was forgotten.
         """
-        column = int(self.view.items.index_of([item])[0])
-        if column < 0 or column in self.forgotten.items:
-            raise UnknownNodeError(
-                f"there is no item {item!r:.80} in generation {self.view.origin.generation}",
-                hint=f"An item added after it was built is seen by the next `engine build {self.about.name}`.",
+        row = int(self.view.items.index_of([item])[0])
+        if row in self.forgotten.items or self.forgotten.means("item", item):
+            raise UnknownNodeError(f"there is no item {item!r:.80}: it was forgotten")
+        if row >= 0 and self.together.popularity[row]:
+            return Asked(item, row, None)
+        taken_by = self._find_taken_by(item, "interactions" if self.user_kind == "user" else "saves")
+        if taken_by is None and row < 0:
+            raise UnknownNodeError(f"there is no item {item!r:.80}", hint="Add it with `engine.add_items`.")
+        if row >= 0 and taken_by is not None and not taken_by.count:
+            return Asked(item, row, None)
+        return Asked(item, row, taken_by)
+
+    def with_late(self, asker: Asker, asked: Asked | None = None) -> Late:
+        """The method, answering about the data and about the user and the item of whom it knows nothing.
+
+        Raises:
+            NotReadyError: nothing is known of the user; the method can take in nothing without training, or nothing of what the
+                user has or whom they follow.
+            InputError: a field of the item holds what is not of its kind.
+        """
+        if asker.taken is None and asker.row < 0:
+            raise NotReadyError(
+                f"nothing is known of user {asker.user!r} yet", hint="A first rating is enough for a prediction."
             )
-        return column
+        data, unrated = self.data, "ranking" in self.about.answers
+        if asked is not None and asked.taken_by is not None:
+            self._check_folds_in(f"item {asked.item!r}")
+            but = None if asker.taken is None else asker.user  # whose own edges are added below
+            data = asked.taken_by.added_to(data, asked.item, unrated=unrated, but=but)
+        if asker.taken is not None:
+            self._check_folds_in(f"user {asker.user!r}")
+            late = asker.taken.added_to(data, asker.user, unrated=unrated)
+            if late is None:
+                generation = self.view.origin.generation
+                raise NotReadyError(f"user {asker.user!r} has rated nothing that generation {generation} knows")
+            data = late
+        method = self.method if data is self.data else self.method.fold_in(data)
+        item = -1 if asked is None else int(data.items.index_of([asked.item])[0])
+        return Late(method, data, int(data.users.index_of([asker.user])[0]), item)
 
-    def with_late(self, user: str, taken: Taken) -> tuple[Any, int]:
-        """The method, answering about the data and one of whom it knows nothing; and that user's row.
-
-        Raises:
-            NotReadyError: the method can take in nobody without training, or nothing of what they have or of their friends.
-        """
+    def _check_folds_in(self, late: str) -> None:
         if not isinstance(self.method, FoldsInData):
             raise NotReadyError(
-                f"user {user!r} is newer than generation {self.view.origin.generation}",
-                hint=f"`engine build {self.about.name}` takes them in.",
+                f"{late} is newer than generation {self.view.origin.generation}",
+                hint=f"`engine build {self.about.name}` takes it in.",
             )
-        late = taken.added_to(self.data, user, unrated="ranking" in self.about.answers)
-        if late is None:
-            raise NotReadyError(f"user {user!r} has rated nothing that generation {self.view.origin.generation} knows")
-        return self.method.fold_in(late), int(late.users.index_of([user])[0])
 
     def scope(
         self, corpus: str | None, where: Where | None, exclude: Iterable[str] | None, have: NDArray[np.int64]

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from engine.index.protocol import check_k
 from engine.models.friends import TellsRests
 from engine.models.user_item import FoldsIn, FoldsInData
+from engine.serving.asked import Asker, Late
 from engine.serving.evidence import evidence
 from engine.serving.filters import Where
 from engine.serving.nearest import NearestMethod, ranked, rows_in
 from engine.serving.query import Found, Query, Scope
 from engine.serving.results import Answer
+from engine.serving.standing import standing_told
 from engine.serving.taken import Taken
-from engine.serving.user_answers import Asker, UserRecommender
+from engine.serving.user_answers import UserRecommender
 
 CANDIDATES = 1000
 """So many items a method that only predicts ratings puts in order, or as many as are wanted."""
@@ -70,18 +72,28 @@ def _ranked(one: UserRecommender, asker: Asker, scope: Scope, count: int) -> _Ra
         row = vectors[asker.row : asker.row + 1]
         query = Query((asker.user,), np.array([-1], np.int32), np.ones(1, np.float32), row)
         found = NearestMethod(one.view).search(query, scope, count)
-        return _Ranked(found, one.about.name, None if len(asker.have) else nothing, asker.row)
+        reason = _and(None if len(asker.have) else nothing, _standing(one, asker))
+        return _Ranked(found, one.about.name, reason, asker.row)
     if asker.taken is not None:
-        late, late_row = _by_friends(one, asker.user, asker.taken)
+        late = _by_friends(one, asker, asker.taken)
         if late is not None:
-            found, of_many = _scored(one, late, late_row, asker.have, scope, count)
-            return _Ranked(found, one.about.name, _and(nothing, of_many), late_row, late)
+            found, of_many = _scored(one, late.method, late.user, asker.have, scope, count)
+            return _Ranked(found, one.about.name, _and(nothing, of_many), late.user, late.method)
     if asker.row < 0 or not len(asker.have):
         rows = rows_in(one.view, scope)
         found = ranked(rows, one.together.popularity[rows], count, one.view.items.order)
         return _Ranked(found, "popularity", f"nothing is known of what {asker.user!r} takes up: these are popular")
     found, of_many = _scored(one, one.method, asker.row, asker.have, scope, count)
-    return _Ranked(found, one.about.name, of_many, asker.row)
+    return _Ranked(found, one.about.name, _and(of_many, _standing(one, asker)), asker.row)
+
+
+def _standing(one: UserRecommender, asker: Asker) -> str | None:
+    """That the model was not trained on who asks, of whom the generation knows something."""
+    return standing_told(one.about.name, repr(asker.user), one.standing(asker.row))
+
+
+def _and(*reasons: str | None) -> str | None:
+    return "; ".join(filter(None, reasons)) or None
 
 
 def _scored(
@@ -112,23 +124,19 @@ def _folded_in(one: UserRecommender, asker: Asker, taken: Taken, scope: Scope, c
         scores = one.method.score_new(order[known].astype(np.int32), ratings)
         return _Ranked(one.best(scores, scope, count), one.about.name, rests)
     if isinstance(one.method, FoldsInData):
-        method, row = one.with_late(asker.user, taken)
-        if isinstance(method, TellsRests):
-            rests = f"{rests}, by {method.rests_on(np.array([row], np.int32))[0]}"
-        found, of_many = _scored(one, method, row, asker.have, scope, count)
-        return _Ranked(found, one.about.name, _and(rests, of_many), row, method)
+        late = one.with_late(asker)
+        if isinstance(late.method, TellsRests):
+            rests = f"{rests}, by {late.method.rests_on(np.array([late.user], np.int32))[0]}"
+        found, of_many = _scored(one, late.method, late.user, asker.have, scope, count)
+        return _Ranked(found, one.about.name, _and(rests, of_many), late.user, late.method)
     scores = one.together.taken_with(asker.have)
     reason = f"{rests}; {one.about.name} cannot take them in"
     return _Ranked(one.best(scores, scope, count), "items taken up together", reason)
 
 
-def _and(reason: str, of_many: str | None) -> str:
-    return reason if of_many is None else f"{reason}; {of_many}"
-
-
-def _by_friends(one: UserRecommender, user: str, taken: Taken) -> tuple[Any, int]:
-    """A method that has something to say to one who has nothing but friends, and their row; None where there is none."""
-    if not isinstance(one.method, TellsRests) or taken.added_to(one.data, user, unrated=False) is None:
-        return None, -1
-    method, row = one.with_late(user, taken)
-    return (method, row) if method.rests_on(np.array([row], np.int32))[0] == "friends" else (None, -1)
+def _by_friends(one: UserRecommender, asker: Asker, taken: Taken) -> Late | None:
+    """A method that has something to say to one who has nothing but friends; None where there is none."""
+    if not isinstance(one.method, TellsRests) or taken.added_to(one.data, asker.user, unrated=False) is None:
+        return None
+    late = one.with_late(asker)
+    return late if late.method.rests_on(np.array([late.user], np.int32))[0] == "friends" else None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.errors import InputError, NotReadyError
+from engine.errors import InputError
 from engine.models.friends import TellsRests
+from engine.models.standing import standing_in
 from engine.models.user_graph import takers
+from engine.serving.asked import Asked, Asker, Late
 from engine.serving.evidence import evidence
 from engine.serving.results_users import Prediction
-from engine.serving.user_answers import Asker, UserRecommender
+from engine.serving.standing import standing_told
+from engine.serving.user_answers import UserRecommender
 
 
 def predict(one: UserRecommender, user: str, item: str, *, explain: bool = False) -> Prediction:
@@ -19,16 +22,9 @@ def predict(one: UserRecommender, user: str, item: str, *, explain: bool = False
             f"model {one.about.name!r} ranks items and predicts no ratings",
             hint="`engine evaluate methods` says what each can do.",
         )
-    asker, column = one.asker(user), one.item_row(item)
-    method, row = one.method, asker.row
-    if asker.taken is not None:
-        method, row = one.with_late(user, asker.taken)
-    elif row < 0:
-        raise NotReadyError(f"nothing is known of user {user!r} yet", hint="A first rating is enough for a prediction.")
-    users, items = np.array([row], np.int32), np.array([column], np.int32)
-    rests = _known(one, asker, column)
-    if isinstance(method, TellsRests):
-        rests = f"{rests}; of the user it reads {method.rests_on(users)[0]}"
+    asker, asked = one.asker(user), one.asked(item)
+    late = one.with_late(asker, asked)
+    method, users, items = late.method, np.array([late.user], np.int32), np.array([late.item], np.int32)
     rating = float(method.predict(users, items)[0])
     spread = None
     if hasattr(method, "distribution"):
@@ -41,17 +37,37 @@ def predict(one: UserRecommender, user: str, item: str, *, explain: bool = False
         rating=rating,
         distribution=spread,
         model=one.about.name,
-        rests_on=rests,
+        rests_on=_rests(one, asker, asked, late),
         generation=origin.generation,
         watermark=origin.watermark,
         as_of=origin.as_of,
-        evidence=evidence(one, method, user, row, item) if explain else None,
+        evidence=evidence(one, method, user, late.user, (item, late.item)) if explain else None,
     )
 
 
-def _known(one: UserRecommender, asker: Asker, column: int) -> str:
+def _rests(one: UserRecommender, asker: Asker, asked: Asked, late: Late) -> str:
     """What there is to go by, in words."""
+    name, method = one.about.name, late.method
+    rests = [
+        f"{_of_user(one, asker)}, {_of_item(one, asked, late)}",
+        standing_told(name, "the user", standing_in(method, "users", late.user)),
+        standing_told(name, "the item", standing_in(method, "items", late.item)),
+    ]
+    if isinstance(method, TellsRests):
+        rests.append(f"of the user it reads {method.rests_on(np.array([late.user], np.int32))[0]}")
+    return "; ".join(filter(None, rests))
+
+
+def _of_user(one: UserRecommender, asker: Asker) -> str:
     if asker.taken is not None:
         return f"{asker.taken.told()} of the user that are newer than the generation"
-    ratings = len(takers(one.view.snapshot)[1].row(asker.row))
-    return f"{ratings:,} ratings of the user, {int(one.together.popularity[column]):,} of the item"
+    return f"{len(takers(one.view.snapshot)[1].row(asker.row)):,} ratings of the user"
+
+
+def _of_item(one: UserRecommender, asked: Asked, late: Late) -> str:
+    if asked.taken_by is None:
+        return f"{int(one.together.popularity[asked.row]):,} ratings of the item"
+    used = int((late.data.train.item == late.item).sum())
+    if not used:
+        return f"{asked.taken_by.told(0)}, which is newer than the generation and answered as a cold one"
+    return f"{asked.taken_by.told(used)} that are newer than the generation"

@@ -19,7 +19,7 @@ from engine.datasets.folder_write import write_dataset
 from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.models.gcmc.task import GcmcTask
-from engine.serving import user_items
+from engine.serving import taken, user_items
 from engine.settings import Settings
 from tests.e2e.command import cli
 
@@ -176,6 +176,61 @@ def test_a_user_who_came_later_is_answered_from_their_first_items(engine: Engine
     assert (len(alike), alike.method) == (3, "shared items")
 
 
+@pytest.mark.parametrize("model", ["gcmc", "gcmc-features"])
+def test_an_item_that_came_later_is_answered_from_its_first_ratings(engine: Engine, model: str):
+    engine.build(model, QUICK)
+    engine.add_users([{"user_id": "late"}])
+    engine.add_items([{"item_id": "new", "title": "New"}, {"item_id": "untouched", "title": "Film 2"}])
+    rows = [(f"user-{u}", "new", 5.0 if u % 2 == 0 else 1.0) for u in range(6)]
+    rows += [("late", "film-2", 5.0), ("late", "new", 5.0)]
+    engine.add_interactions([{"user_id": u, "item_id": i, "rating": rating} for u, i, rating in rows])
+    pairs = [("user-8", "new"), ("user-9", "new"), ("late", "film-6"), ("late", "new"), ("user-8", "untouched")]
+    before = [engine.predict(*pair) for pair in pairs]
+    liked, disliked, of_late, both, cold = before
+    assert liked.rating > disliked.rating + 1
+    folded_in = f"{model} was not trained on the item: folded in from the edges there are"
+    assert "6 of 7 ratings of the item that are newer than the generation" in liked.rests_on
+    assert folded_in in liked.rests_on
+    assert "not trained on the item" not in of_late.rests_on
+    assert "7 ratings of the item that are newer than the generation" in both.rests_on
+    assert folded_in in both.rests_on
+    assert f"{model} was not trained on the user: folded in from the edges there are" in both.rests_on
+    assert "no ratings of the item, which is newer than the generation and answered as a cold one" in cold.rests_on
+    assert f"{model} was not trained on the item: cold, no edge tells of it" in cold.rests_on
+    assert "not trained on the user" not in cold.rests_on
+    with pytest.raises(UnknownNodeError, match="there is no item 'film-99'"):
+        engine.predict("user-8", "film-99")
+    engine.refresh_models()
+    for was, pair in zip(before, pairs, strict=True):
+        now = engine.predict(*pair)
+        if was is not cold:  # which is as the mean of what items receive, the new one among them now
+            assert math.isclose(now.rating, was.rating, abs_tol=1e-4)
+        assert "newer" not in now.rests_on
+        assert now.rests_on.split("; ")[1:] == was.rests_on.split("; ")[1:]
+    assert f"{model} was not trained on 'late': folded in" in str(engine.recommend("late", 3).reason)
+    assert "not trained" not in str(engine.recommend("user-0", 3).reason)
+
+
+def test_the_first_edges_of_an_item_that_nobody_had_are_enough_and_no_more_are_read_than_are_wanted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(taken, "MOST", 2)
+    engine.add_items([{"item_id": "untouched"}])
+    engine.build("gcmc", {**QUICK, "epochs": 3})
+    assert "0 ratings of the item" in engine.predict("user-0", "untouched").rests_on
+    engine.add_interactions([{"user_id": f"user-{u}", "item_id": "untouched", "rating": 5.0} for u in (3, 1, 2)])
+    assert "2 of 3 ratings of the item that are newer" in engine.predict("user-0", "untouched").rests_on
+
+
+def test_an_item_that_a_method_cannot_take_in_waits_for_the_next_build(engine: Engine):
+    engine.build("mf", {"epochs": 2})
+    engine.add_items([{"item_id": "new"}])
+    with pytest.raises(NotReadyError, match="item 'new' is newer than generation"):
+        engine.predict("user-0", "new")
+    engine.refresh_models()
+    assert 1 <= engine.predict("user-0", "new").rating <= 5
+
+
 def test_alike_users_share_tastes_or_items(engine: Engine):
     engine.build("gcmc", QUICK)
     alike = engine.similar_users("user-0", 5)
@@ -304,6 +359,11 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     made = engine.refresh_models()
     now = engine.recommend("late", 4)
     assert (now.generation, now.method) == (made[model].generation, model)
+    tells = model in ("lightgcn", "diffnet")
+    assert (f"{model} was not trained on 'late': folded in" in str(now.reason)) == tells
+    assert "not trained" not in str(engine.recommend("user-0", 4).reason)
+    if tells:  # by the index, without the method
+        assert engine.opened.user_model(model).recommender().ready == ()
 
 
 @pytest.mark.parametrize("model", ["als", "lightgcn", "item-knn"])
@@ -385,5 +445,13 @@ def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine
     engine.add_users([{"user_id": "late"}])
     engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
     assert "2 items of the user that are newer" in engine.predict("late", "film-6").rests_on
+    engine.add_items([{"item_id": "new"}, {"item_id": "untouched"}])
+    engine.add_interactions([{"user_id": f"user-{u}", "item_id": "new", "rating": 5.0} for u in range(4)])
+    new = engine.predict("user-0", "new", explain=True)
+    assert "4 ratings of the item that are newer than the generation" in new.rests_on
+    assert 1 <= new.rating <= 5
+    assert "answered as a cold one" in engine.predict("late", "untouched", explain=True).rests_on
     engine.refresh_models()
+    assert "4 ratings of the item" in engine.predict("user-0", "new").rests_on
+    assert "newer" not in engine.predict("user-0", "new").rests_on
     assert engine.predict("late", "film-6").rests_on.startswith("2 ratings of the user")

@@ -286,7 +286,7 @@ def test_items_whose_vectors_become_longer_or_shorter_are_served_by_them(filled:
     for user in ("u0", "u9"):
         own = one.method.score(np.array([one.row_of(user)], np.int32))[0]
         for item in filled.recommend(user, ITEMS):
-            assert item.score == pytest.approx(own[one.item_row(item.item_id)], rel=1e-5)
+            assert item.score == pytest.approx(own[one.view.item_row(item.item_id)], rel=1e-5)
 
 
 def test_an_item_is_answered_from_the_refresh_that_knows_something_of_it_to_the_one_that_does_no_more(filled: Engine):

@@ -22,6 +22,7 @@ from engine.models.diffnet.model import Vectors
 from engine.models.friends import rests_on
 from engine.models.gcmc.fields import sparse_rows
 from engine.models.row_embedder import SIDES, Joined, Outputs, Side, embed_all
+from engine.models.standing import standing_of
 from engine.models.taught import Places
 from engine.models.user_item import UserItemData
 from engine.models.vectors import VectorAnswers
@@ -59,9 +60,9 @@ class Diffusing:
                 found *= (count**self._trained.settings.network.popularity)[:, None]
         return np.asarray(found, dtype=np.float32)
 
-    def standing(self, side: Side, vectors: FloatArray) -> NDArray[np.str_]:
-        """How each node is known: "trained", "folded in" or "cold"."""
-        return np.where(self._places[side].column >= 0, "trained", np.where(vectors.any(axis=1), "folded in", "cold"))
+    def taught(self, side: Side) -> NDArray[np.bool_]:
+        """See `engine.models.standing.TellsTaught`."""
+        return np.asarray(self._places[side].column >= 0)
 
     def _start(self, side: Side, rows: IndexArray) -> FloatArray:
         """The first vectors; 0 for one that nothing was learned of."""
@@ -194,7 +195,7 @@ def known(trained: Trained, data: UserItemData) -> Known:
     joined = Joined.in_data(data, network.friendship)
     diffusing = Diffusing(trained, joined)
     *_, before, vectors = embed_all(diffusing, joined)
-    standing = {side: diffusing.standing(side, vectors[side]) for side in SIDES}
+    standing = {side: standing_of(diffusing.taught(side), np.asarray(vectors[side].any(axis=1))) for side in SIDES}
     return Known(
         VectorAnswers(vectors["users"], vectors["items"]),
         standing,

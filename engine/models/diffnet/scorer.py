@@ -22,7 +22,7 @@ from engine.models.diffnet.task import DiffnetTask
 from engine.models.friends import followed, told_of
 from engine.models.gcmc.fields import SideFields, fit_fields, sparse_rows
 from engine.models.gcmc.model import SparseRows
-from engine.models.row_embedder import Joined
+from engine.models.row_embedder import Joined, Side
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.models.user_steps import start_from_spectrum
@@ -103,9 +103,9 @@ class DiffnetScorer(AnswersByVectors):
         """
         return _answering(self.trained, data)
 
-    def standing(self, users: IndexArray) -> NDArray[np.str_]:
-        """How each user is known: "trained"; "folded in" where only friends or later edges tell of them; or "cold"."""
-        return self._known.standing["users"][users]
+    def standing(self, side: Side, rows: IndexArray) -> NDArray[np.str_]:
+        """How each user, or item, is known: "trained"; "folded in" where only friends or later edges tell of it; or "cold"."""
+        return self._known.standing[side][rows]
 
     def rests_on(self, users: IndexArray) -> NDArray[np.str_]:
         """On what an answer for each user rests: "ratings and friends", "ratings", "friends" or "nothing"."""

@@ -7,7 +7,6 @@ ratings by one pass forward (the inductive step). Knows no training.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,11 +20,9 @@ from engine.models.gcmc.files import Trained
 from engine.models.gcmc.graph import messages, rating_graph
 from engine.models.gcmc.kernels import dot_rows
 from engine.models.gcmc.model import ITEMS, USERS, Gcmc, Sizes
+from engine.models.standing import standing_of
 from engine.models.user_item import UserItemData
 from engine.types import FloatArray, IndexArray
-
-Standing = Literal["trained", "folded in", "cold"]
-"""How a node is known: it had ratings in training; it has ratings that came later; it has none that says anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def answers(trained: Trained, data: UserItemData) -> Answers:
         fields = None if columns is None or not model.sizes.features[side] else sparse_rows(columns[side])
         row = _ranks(nodes)
         vectors.append(model.embed(side, model.joined(side, inputs, fields))[row])
-        standing.append(np.where(taught[own], "trained", np.where(reached, "folded in", "cold"))[row.numpy()])
+        standing.append(standing_of(taught[own], reached)[row.numpy()])
         if model.biases:
             biases.append(model.biases[side][row].numpy())
     return Answers(

@@ -16,6 +16,7 @@ from engine.models.gcmc.files import Trained, load_model, save_model
 from engine.models.gcmc.graph import RatingGraph, rating_graph
 from engine.models.gcmc.model import ITEMS, USERS, Gcmc, Sizes
 from engine.models.gcmc.task import GcmcTask
+from engine.models.row_embedder import SIDES, Side
 from engine.models.taught import ids_by_key
 from engine.models.trained import Files, TrainedMethod
 from engine.models.user_item import UserItemData
@@ -73,16 +74,15 @@ class GcmcPredictor(TrainedMethod[GcmcSettings, Trained]):
         """How likely each level is for each pair, float32 `[P, levels]`."""
         return self.answers.distribution(users, items)
 
-    def standing(self, users: IndexArray, items: IndexArray) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-        """How the user and the item of each pair are known: "trained", "folded in" or "cold"."""
-        known_users, known_items = self.answers.standing
-        return known_users[users], known_items[items]
+    def standing(self, side: Side, rows: IndexArray) -> NDArray[np.str_]:
+        """How each user, or item, is known: "trained", "folded in" or "cold"."""
+        return np.asarray(self.answers.standing[SIDES.index(side)][rows])
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""
         kinds = {
             name: dict(zip(*(part.tolist() for part in np.unique(found, return_counts=True)), strict=True))
-            for name, found in zip(("users", "items"), self.answers.standing, strict=True)
+            for name, found in zip(SIDES, self.answers.standing, strict=True)
         }
         return {**super().report(), "standing": kinds}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.models.learned import Learned
 from engine.models.lightgcn.config import LightGcnSettings
@@ -40,6 +41,10 @@ class Receiver:
             )
             for side, name in _NAME.items()
         }
+
+    def taught(self, side: Side) -> NDArray[np.bool_]:
+        """See `engine.models.standing.TellsTaught`."""
+        return np.asarray(self._places[side].column >= 0)
 
     def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
         """See `RowEmbedder`."""

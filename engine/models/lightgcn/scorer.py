@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from engine.models.lightgcn.inductive import Receiver
 from engine.models.lightgcn.model import LightGcn
 from engine.models.lightgcn.task import LightGcnTask
 from engine.models.row_embedder import SIDES, Joined, Side
+from engine.models.standing import standing_of
 from engine.models.taught import Places, known_degrees, learned_edges, taught_ids
 from engine.models.user_item import UserItemData
 from engine.models.user_steps import start_from_spectrum
@@ -23,8 +24,6 @@ from engine.models.vectors import VectorMethod
 from engine.training.checkpoint import Checkpoints, run_digest
 from engine.training.loop import train
 from engine.types import IndexArray
-
-Standing = Literal["trained", "folded in", "cold"]
 
 
 class LightGcnScorer(VectorMethod):
@@ -82,9 +81,9 @@ class LightGcnScorer(VectorMethod):
         """
         return self._answering(self._learned, data)
 
-    def standing(self, users: IndexArray) -> NDArray[np.str_]:
-        """How each user is known: "trained"; "folded in" where it came later, from its edges alone; or "cold"."""
-        return self._standing["users"][users]
+    def standing(self, side: Side, rows: IndexArray) -> NDArray[np.str_]:
+        """How each user, or item, is known: "trained"; "folded in" where it came later, from its edges alone; or "cold"."""
+        return self._standing[side][rows]
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""
@@ -107,10 +106,7 @@ class LightGcnScorer(VectorMethod):
         places = {side: Places.of(self._learned.ids[side], getattr(data, side)) for side in SIDES}
         vectors = {"users": self.user_vectors, "items": self.item_vectors}
         self._standing: dict[Side, NDArray[np.str_]] = {
-            side: np.where(
-                places[side].column >= 0, "trained", np.where(vectors[side].any(axis=1), "folded in", "cold")
-            )
-            for side in SIDES
+            side: standing_of(places[side].column >= 0, np.asarray(vectors[side].any(axis=1))) for side in SIDES
         }
 
 

@@ -232,7 +232,7 @@ def test_a_user_with_friends_only_is_answered_by_their_tastes_and_it_says_so():
     found = scores_of(model, data)
     assert found[12, :5].min() > found[12, 5:10].max()
     asked = data.users.index_of(["u12", "u3", "u7"])
-    assert model.standing(asked).tolist() == ["folded in", "trained", "trained"]
+    assert model.standing("users", asked).tolist() == ["folded in", "trained", "trained"]
     assert model.rests_on(asked).tolist() == ["friends", "ratings and friends", "ratings"]
     assert model.report()["users"]["friends"] == 1
     alone = model.fold_in(replace(data, follows=None))
@@ -305,7 +305,7 @@ def test_a_friend_who_was_deleted_or_is_not_known_says_nothing():
     gone = following(gone, (12, 13), (13, 12), (1, 13))
     now = model.fold_in(gone)
     asked = gone.users.index_of(["u12", "u13", "u1"])
-    assert now.standing(asked).tolist() == ["cold", "cold", "trained"]
+    assert now.standing("users", asked).tolist() == ["cold", "cold", "trained"]
     assert now.rests_on(asked).tolist() == ["nothing", "nothing", "nothing"]
     assert np.isneginf(scores_of(now, gone)[[12, 13]]).all()
     assert np.isfinite(scores_of(now, gone)[1, :10]).all()

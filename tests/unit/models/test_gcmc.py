@@ -207,11 +207,10 @@ def test_a_new_user_and_a_new_item_are_answered_from_their_first_ratings_without
     mine, other = folded.predict(*pairs(now, (9, 9), (2, 9)))
     assert mine > other + 0.5
     asked = pairs(now, (0, 0), (11, 2), (9, 9), (12, 10), (13, 0))
-    users, items = folded.standing(*asked)
-    assert users.tolist() == ["trained", "folded in", "trained", "cold", "cold"]
-    assert items.tolist() == ["trained", "trained", "folded in", "cold", "trained"]
+    assert folded.standing("users", asked[0]).tolist() == ["trained", "folded in", "trained", "cold", "cold"]
+    assert folded.standing("items", asked[1]).tolist() == ["trained", "trained", "folded in", "cold", "trained"]
     assert np.isfinite(folded.predict(*asked)).all()
-    assert model.standing(*pairs(data, (11, 9)))[0].tolist() == ["cold"]
+    assert model.standing("users", pairs(data, (11, 9))[0]).tolist() == ["cold"]
     assert folded.report()["standing"]["users"] == {"cold": 2, "folded in": 1, "trained": 11}
 
 

@@ -140,7 +140,9 @@ def test_a_later_user_and_a_later_item_are_answered_from_their_first_edges_and_i
     assert found[13, :5].min() > found[13, 5:10].max()
     assert found[:6, 11].min() > found[6:12, 11].max()
     rows = now.users.index_of(["u0", "u13", "u14"])
-    assert later.standing(rows).tolist() == ["trained", "folded in", "cold"]
+    assert later.standing("users", rows).tolist() == ["trained", "folded in", "cold"]
+    rows = now.items.index_of(["i0", "i11", "i10"])
+    assert later.standing("items", rows).tolist() == ["trained", "folded in", "cold"]
     assert later.report()["standing"]["items"] == {"cold": 1, "folded in": 1, "trained": 10}
 
 
