@@ -79,7 +79,7 @@ TABLES = (
         "amazon-music-instruments-5core",
         "leave-last-out",
         "popularity,item-knn,ease,als,session-knn,sasrec,dgsr",
-        ("--seeds", "1"),
+        ("--seeds", "5"),
     ),
     Table(
         "hetrec2011-lastfm-2k",

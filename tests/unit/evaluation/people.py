@@ -72,6 +72,41 @@ def tastes(path: Path, *, users: int = 60, items: int = 120, each: int = 14, see
     )
 
 
+def camps(path: Path, *, users: int = 40, newcomers: int = 12, items: int = 24, each: int = 12) -> DatasetFolder:
+    """Users of one of two camps rate its items 4 or 5 and those of the other 1 or 2, and follow three of their own camp.
+
+    In the split `newcomers` the last ones have no rating in training: only whom they follow tells of them.
+    """
+    random = np.random.default_rng(0)
+    parts: dict[str, list[tuple[Any, ...]]] = {"train": [], "test": []}
+    follows: list[tuple[str, str]] = []
+    for user in range(users + newcomers):
+        part = parts["train" if user < users else "test"]
+        for item in random.choice(items, each, replace=False):
+            part.append((f"u{user}", f"i{item}", float(random.integers(1, 3) + 3 * (item % 2 == user % 2))))
+        others = np.setdiff1d(np.arange(user % 2, users, 2), [user])
+        follows += [(f"u{user}", f"u{other}") for other in random.choice(others, 3, replace=False)]
+    return people(
+        path,
+        [*parts["train"], *parts["test"]],
+        splits={"newcomers": parts},
+        follows={"user_id": [one for one, _ in follows], "followed_id": [other for _, other in follows]},
+    )
+
+
+def ring(path: Path, *, users: int = 60, items: int = 20, each: int = 7) -> DatasetFolder:
+    """Everybody starts anywhere on a ring of items and takes one after the other."""
+    starts = np.random.default_rng(0).integers(items, size=users)
+    return people(
+        path,
+        [
+            (f"u{user}", f"i{(start + step) % items}", 1.0, 1_000_000 + 1000 * step + user)
+            for user, start in enumerate(starts)
+            for step in range(each)
+        ],
+    )
+
+
 def world(folder: DatasetFolder) -> UserItemWorld:
     return UserItemWorld.of(Snapshot.from_dataset(folder), folder.name)
 

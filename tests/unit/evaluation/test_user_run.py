@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import people, tastes
+from people import camps, people, ring, tastes
 
 from engine.errors import ConfigError, DataError, InputError, TrainingError, UnknownNameError
 from engine.evaluation.beyond import beyond_accuracy
@@ -28,6 +28,12 @@ from engine.models.user_method import UserMethod
 from engine.models.user_methods import USER_METHODS
 
 RANKING = ["popularity", "content", "item-knn", "user-knn"]
+QUICK: dict[str, dict[str, Any]] = {
+    "diffnet": {"dim": 8, "layers": 2, "epochs": 20, "batch_size": 10, "candidates": 0, "learning_rate": 0.03},
+    "trustsvd": {"dim": 8, "epochs": 60, "learning_rate": 0.03, "trust": 0.5, "regularisation": 0.02},
+    "sasrec": {"dim": 16, "blocks": 1, "length": 6, "batch_size": 16, "epochs": 30, "learning_rate": 0.02},
+    "dgsr": {"dim": 16, "length": 6, "users": 3, "batch_size": 64, "epochs": 20, "learning_rate": 0.02},
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,27 @@ def test_cold_users_are_known_by_their_first_items(folder: Path):
     assert mean(report, "content", "recall@10") > mean(report, "popularity", "recall@10")
     none = evaluate("cold-users", folder, RANKING, seeds=1, config=EvaluationConfig({"given": 0}))
     assert none.splits[0]["test_users_unseen"] == none.splits[0]["test_users"] == 6
+
+
+def test_friends_tell_what_newcomers_like_and_how_they_rate(tmp_path: Path):
+    camps(tmp_path / "set")
+    liked = EvaluationConfig({"min_rating": 4}, QUICK)
+    ranked = evaluate("full-ranking", tmp_path / "set", ["popularity", "diffnet"], seeds=1, ks=(5,), config=liked)
+    assert ranked.splits[0]["test_users_unseen"] == 12
+    assert mean(ranked, "diffnet", "ndcg@5") > 1.5 * mean(ranked, "popularity", "ndcg@5")
+    rated = evaluate("rating", tmp_path / "set", ["bias", "trustsvd"], seeds=1, config=EvaluationConfig(sections=QUICK))
+    assert mean(rated, "trustsvd", "rmse", "test") < 0.6 * mean(rated, "bias", "rmse", "test")
+
+
+def test_what_comes_next_on_a_ring_is_first_for_sequence_models_and_not_for_popularity(tmp_path: Path):
+    ring(tmp_path / "set")
+    methods = ["popularity", "sasrec", "dgsr"]
+    report = evaluate(
+        "leave-last-out", tmp_path / "set", methods, seeds=1, ks=(1,), config=EvaluationConfig(sections=QUICK)
+    )
+    assert mean(report, "popularity", "hit@1") < 0.3
+    for method in methods[1:]:
+        assert mean(report, method, "hit@1") > 0.8
 
 
 def test_every_protocol_says_what_a_reader_must_know():

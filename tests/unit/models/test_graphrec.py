@@ -57,7 +57,7 @@ def task_of(data: UserItemData, **settings: Any) -> GraphrecTask:
 
 
 class GraphrecChecks(RatingChecks, TaskChecks, SavedChecks):
-    repeats = 0.1  # rarely two trainings differ in a last bit, which sixty epochs make some hundredths of a rating
+    by_heart = 0.5  # as well as tastes tell: it has no number of its own for a user, so it cannot learn single ratings
     settings: ClassVar[dict[str, Any]] = {}
 
     def make(self) -> GraphrecPredictor:
@@ -80,13 +80,7 @@ class GraphrecChecks(RatingChecks, TaskChecks, SavedChecks):
         wanted = np.array([rating for user, item, rating in given if (user, item) in left_out])
         model = self.make()
         model.fit(data)
-        assert ((model.predict(*pairs(data, *left_out)) > 3) == (wanted > 3)).mean() > 0.9
-
-    def test_it_learns_a_tiny_graph_by_heart(self, fitted: tuple[Any, UserItemData]) -> None:
-        """As well as tastes tell: it has no number of its own for a user, so it cannot learn single ratings."""
-        model, data = fitted
-        found = model.predict(data.train.user, data.train.item)
-        assert np.sqrt(np.mean((found - data.train.rating) ** 2)) < 0.6
+        assert ((model.predict(*pairs(data, *left_out)) > 3) == (wanted > 3)).all()
 
 
 class TestAsInThePaper(GraphrecChecks):
