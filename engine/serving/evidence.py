@@ -68,7 +68,7 @@ def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
                 nodes.append(WeighedNode("item", one.view.item_ids[row], one.view.item_titles[row], weight))
         elif row < len(one.data.users) and row not in one.forgotten.users and one.data.users.ids[row] != user:
             nodes.append(WeighedNode(user_kind, one.data.users.ids[row], None, weight))
-    return Part(attention.part, attention.role, len(rows), tuple(nodes))
+    return Part(attention.part, attention.role, len(rows), tuple(nodes), attention.portion())
 
 
 @functools.lru_cache(maxsize=16)

@@ -94,12 +94,15 @@ class Part:
             asked about.
         of: how many nodes were attended to.
         nodes: those with the largest weights, the largest first.
+        share: what the model gave this part where it weighs several against each other, such as interest against influence; None
+            where there is no other.
     """
 
     name: str
     role: Literal["items", "friends", "takers", "raters"]
     of: int
     nodes: tuple[WeighedNode, ...]
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

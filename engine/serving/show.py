@@ -82,7 +82,8 @@ def _evidence(why: results.Evidence | None, console: Console) -> None:
     if why is None:
         return
     for part in why.parts:
-        console.print(cell(f"{part.name}: the largest of {part.of:,}", 200))
+        share = "" if part.share is None else f" ({part.share:.1%} of what is gained)"
+        console.print(cell(f"{part.name}{share}: the largest of {part.of:,}", 200))
         for node in part.nodes:
             console.print(cell(f"  {node.weight:6.1%}  {node.kind} {_name(node)}", 200))
     console.print(Text("  " + f":params {cypher_literal(why.parameters)}"))
