@@ -149,11 +149,14 @@ def recommend_from_friends(
     Each item counts the ties of the friends who have it among their last 200. Where a social model is published, it puts the items
     in order.
 
+    Asked as of a time, the friends, what they took up and what the user had are read as of then; what has no time was always there.
+    The model is not: what it learned stays learned, and a user who came after it is read with all that they have now.
+
     Args:
         model: such as "graphrec" or "diffnet"; the only social one published when None, and ties alone where there is none.
         friendship: who is a friend: "following", whom the user follows; "followers", who follows them; or "both".
         friends: how many are read; where there are more, those that the seed draws.
-        at: epoch ms or a datetime with a time zone: nothing at or after it is read; now when None.
+        at: epoch ms or a datetime with a time zone: nothing at or after it is found, or left out as taken up; now when None.
         corpus: the default one when None.
         exclude: see `related`.
 

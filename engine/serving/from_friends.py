@@ -87,7 +87,7 @@ class FriendsOf:
         answer = replace(answer, items=answer.items[:wanted])
         if len(answer.items) < wanted:
             answer = replace(answer, reason="; ".join(filter(None, (answer.reason, _why_fewer(answer)))))
-        return replace(answer, **self._to_look_at(answer))
+        return replace(answer, **self._to_look_at(answer, before))
 
     def _friends(self, user: str, before: int, friendship: Friendship) -> list[Friend]:
         sides = {"following": friendship != "followers", "followers": friendship != "following"}
@@ -129,11 +129,12 @@ class FriendsOf:
             for row in rows
         ]
 
-    def _to_look_at(self, answer: FromFriends) -> dict[str, Any]:
+    def _to_look_at(self, answer: FromFriends, before: int) -> dict[str, Any]:
         parameters = {
             "id": answer.user,
             "friends": sorted({friend.user_id for item in answer.items for friend in item.friends}),
             "items": [item.item_id for item in answer.items],
+            "before": before,
         }
         return {
             "cypher": load_queries()["serving/paths_from_friends"].render(self.mapping),
@@ -142,7 +143,10 @@ class FriendsOf:
 
 
 def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
-    """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user."""
+    """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user.
+
+    The model reads what it learned and, of a user who came later, all that the graph knows now: the order is as of no time.
+    """
     view, name = social.view, social.about.name
     try:
         asker = social.asker(answer.user)

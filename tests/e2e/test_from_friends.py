@@ -86,6 +86,16 @@ def test_nothing_at_or_after_the_time_asked_about_is_read(engine: Engine):
     assert "film-1" not in engine.recommend_from_friends("ann").ids
 
 
+def test_what_the_user_took_up_later_is_in_the_answer_as_of_before(engine: Engine):
+    engine.add_interactions([{"user_id": "ann", "item_id": "film-2", "rating": 4.0, "time": 50}])
+    engine.add_interactions([{"user_id": "ann", "item_id": "film-4", "rating": 4.0}])  # always there
+    assert engine.recommend_from_friends("ann", at=50).ids == ("film-2", "film-1", "film-3")
+    assert engine.recommend_from_friends("ann", at=51).ids == ("film-1", "film-3")
+    assert "film-2" not in engine.recommend_from_friends("ann").ids
+    engine.build("graphrec", {"dim": 4, "epochs": 1})
+    assert set(engine.recommend_from_friends("ann", at=50).ids) == {"film-1", "film-2", "film-3"}
+
+
 def test_who_is_a_friend_and_how_many_are_read_can_be_chosen(engine: Engine):
     assert engine.recommend_from_friends("ann", friendship="followers").ids == ("film-2", "film-1")
     assert engine.recommend_from_friends("ann", friendship="both").of == 3
