@@ -143,6 +143,7 @@ def recommend_from_friends(
     at: When | None = None,
     corpus: str | None = None,
     exclude: Iterable[str] | None = None,
+    explain: bool = False,
 ) -> FromFriends:
     """What a user's friends took up and the user has not, out of the graph as it stands, with who these friends are.
 
@@ -150,7 +151,8 @@ def recommend_from_friends(
     in order.
 
     Asked as of a time, the friends, what they took up and what the user had are read as of then; what has no time was always there.
-    The model is not: what it learned stays learned, and a user who came after it is read with all that they have now.
+    The model is not: what it learned stays learned, a user who came after it is read with all that they have now, and so `rests_on`
+    and attention are as of now, too.
 
     Args:
         model: such as "graphrec" or "diffnet"; the only social one published when None, and ties alone where there is none.
@@ -159,6 +161,7 @@ def recommend_from_friends(
         at: epoch ms or a datetime with a time zone: nothing at or after it is found, or left out as taken up; now when None.
         corpus: the default one when None.
         exclude: see `related`.
+        explain: add the ties to these friends and, where the model has attention to friends, what it gave them.
 
     Raises:
         UnknownNodeError: a user that is not there.
@@ -173,7 +176,15 @@ def recommend_from_friends(
     social = None if name is None else engine.opened.user_model(name).recommender()
     asked = FriendsOf(engine.graph, engine.settings.graph.mapping, engine.settings.seed)
     return asked.from_friends(
-        user, k, social=social, friendship=friendship, friends=friends, at=at, corpus=corpus, exclude=exclude
+        user,
+        k,
+        social=social,
+        friendship=friendship,
+        friends=friends,
+        at=at,
+        corpus=corpus,
+        exclude=exclude,
+        explain=explain,
     )
 
 

@@ -18,10 +18,13 @@ from engine.graph.connection import Graph
 from engine.graph.queries import load_queries, run
 from engine.hashing import keys64
 from engine.index.protocol import check_k
+from engine.models.friends import TellsRests
 from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.sampling.friends import Friendship, check_friendship, lowest
+from engine.serving.evidence import MOST, attention_to_friends
 from engine.serving.next_items import When, epoch_ms
 from engine.serving.query import hidden_ids
+from engine.serving.results import Evidence, Part, WeighedNode
 from engine.serving.results_users import Friend, FriendItem, FromFriends
 from engine.serving.user_answers import UserRecommender
 from engine.settings import GraphMapping
@@ -53,6 +56,7 @@ class FriendsOf:
         at: When | None = None,
         corpus: str | None = None,
         exclude: Iterable[str] | None = None,
+        explain: bool = False,
     ) -> FromFriends:
         """See `engine.client.Engine.recommend_from_friends`.
 
@@ -82,12 +86,19 @@ class FriendsOf:
             of=len(there),
             as_of=datetime.fromtimestamp(now, UTC),
         )
-        if social is not None and found:
-            answer = _ordered(answer, social)
+        told = None if social is None or not found else _told(social, user)
+        if isinstance(told, str):
+            answer = replace(answer, reason=told)
+        elif told is not None:
+            answer = _ordered(answer, told)
         answer = replace(answer, items=answer.items[:wanted])
         if len(answer.items) < wanted:
             answer = replace(answer, reason="; ".join(filter(None, (answer.reason, _why_fewer(answer)))))
-        return replace(answer, **self._to_look_at(answer, before))
+        answer = replace(answer, **self._to_look_at(answer, before))
+        if not explain:
+            return answer
+        parts = (_ties(answer, kept), *(_attended(answer, told) if isinstance(told, _Told) else ()))
+        return replace(answer, evidence=Evidence(parts, answer.cypher, answer.parameters))
 
     def _friends(self, user: str, before: int, friendship: Friendship) -> list[Friend]:
         sides = {"following": friendship != "followers", "followers": friendship != "following"}
@@ -132,7 +143,7 @@ class FriendsOf:
     def _to_look_at(self, answer: FromFriends, before: int) -> dict[str, Any]:
         parameters = {
             "id": answer.user,
-            "friends": sorted({friend.user_id for item in answer.items for friend in item.friends}),
+            "friends": sorted(_behind(answer)),
             "items": [item.item_id for item in answer.items],
             "before": before,
         }
@@ -142,21 +153,41 @@ class FriendsOf:
         }
 
 
-def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who puts a user's items in order: a model, as of now.
+
+    Attributes:
+        method: answers about the recommender's data, or that and the user.
+        row: the user's, in the method's data.
+    """
+
+    by: UserRecommender
+    method: Any
+    row: int
+
+
+def _told(social: UserRecommender, user: str) -> _Told | str:
+    """Who says in which order; or why the model cannot, in words."""
+    try:
+        asker = social.asker(user)
+        method, row = social.method, asker.row
+        if asker.taken is not None:
+            method, row = social.with_late(user, asker.taken)
+        elif row < 0:
+            raise NotReadyError(f"nothing is known of user {user!r} yet")
+    except (NotReadyError, UnknownNodeError) as error:
+        return f"by ties, for {social.about.name} cannot say: {error.message}"
+    return _Told(social, method, row)
+
+
+def _ordered(answer: FromFriends, told: _Told) -> FromFriends:
     """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user.
 
     The model reads what it learned and, of a user who came later, all that the graph knows now: the order is as of no time.
     """
+    social, method, row = told.by, told.method, told.row
     view, name = social.view, social.about.name
-    try:
-        asker = social.asker(answer.user)
-        method, row = social.method, asker.row
-        if asker.taken is not None:
-            method, row = social.with_late(answer.user, asker.taken)
-        elif row < 0:
-            raise NotReadyError(f"nothing is known of user {answer.user!r} yet")
-    except (NotReadyError, UnknownNodeError) as error:
-        return replace(answer, reason=f"by ties, for {name} cannot say: {error.message}")
     rows = view.items.index_of([item.item_id for item in answer.items])
     known = np.flatnonzero(rows >= 0)
     asked = rows[known].astype(np.int32)
@@ -178,7 +209,27 @@ def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
         generation=view.origin.generation,
         watermark=view.origin.watermark,
         reason=f"{left:,} items of friends are newer than generation {view.origin.generation}" if left else None,
+        rests_on=str(method.rests_on(np.array([row], np.int32))[0]) if isinstance(method, TellsRests) else None,
     )
+
+
+def _behind(answer: FromFriends) -> dict[str, float]:
+    """The friends through whom the items came -> their ties."""
+    return {friend.user_id: friend.tie for item in answer.items for friend in item.friends}
+
+
+def _ties(answer: FromFriends, read: Sequence[Friend]) -> Part:
+    """The strongest ties to the friends through whom the items came, as shares of those to all who were read."""
+    behind, total = _behind(answer), sum(friend.tie for friend in read)
+    strongest = sorted(behind, key=lambda name: (-behind[name], name))[:MOST]
+    return Part("ties", "friends", len(read), tuple(WeighedNode("user", f, None, behind[f] / total) for f in strongest))
+
+
+def _attended(answer: FromFriends, told: _Told) -> tuple[Part, ...]:
+    """What the model that put the items in order gave the same friends; nothing where ties did."""
+    if answer.generation is None:
+        return ()
+    return attention_to_friends(told.by, told.method, answer.user, told.row, _behind(answer).keys())
 
 
 def _why_fewer(answer: FromFriends) -> str:

@@ -128,6 +128,9 @@ def _from_friends(found: results_users.FromFriends, console: Console) -> None:
         console.print(fitted(table, ("title", "friends")))
     if found.reason:
         console.print(cell(found.reason, 400))
+    if found.rests_on:
+        console.print(cell(f"of the user {found.method} reads {found.rests_on}", 200))
+    _evidence(found.evidence, console)
     model = "" if found.generation is None else f", generation {found.generation}, watermark {found.watermark}"
     console.print(cell(f"the graph as of {shown_time(found.as_of)}{model}", 200))
 
