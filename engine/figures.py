@@ -35,15 +35,15 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
-    """A figure of so many inches, and its axes: one, or an array of them."""
+def new_figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
+    """A figure of so many inches, and its axes: one, or an array of them, by rows and columns where there are several of both."""
     # The object interface, without pyplot: no window system is touched and no figure outlives its function.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(rows, columns)
 
 
 def data_uri(figure: Figure, kind: str) -> str:

@@ -1,4 +1,5 @@
-// about: What some friends of a user took up last before a time and the user has not, by the sum of their ties, with who they are.
+// about: What some friends of a user took up last before a time and the user had not by then, by the sum of their ties, with
+//   who they are. An interaction without a time was always there.
 // mode: read
 // param id: string
 // param friends: strings
@@ -20,7 +21,8 @@ CALL (f) {
   RETURN i, time
 }
 WITH a, i, place, time
-WHERE {{corpus(i)}} = $corpus AND NOT i.{{items.id}} IN $exclude AND NOT EXISTS { (a){{-[:interactions]->}}(i) }
+WHERE {{corpus(i)}} = $corpus AND NOT i.{{items.id}} IN $exclude
+  AND NOT EXISTS { (a){{-[own:interactions]->}}(i) WHERE coalesce(own.{{interactions.time}} < $before, true) }
 WITH i, time, place ORDER BY $ties[place] DESC, $friends[place]
 WITH i.{{items.id}} AS item_id, max(time) AS latest, sum($ties[place]) AS score, collect(place) AS places
 ORDER BY score DESC, latest DESC, item_id LIMIT $limit

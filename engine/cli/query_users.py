@@ -98,6 +98,12 @@ def from_friends(
     at: At = None,
     corpus: Corpus = None,
     exclude: Exclude = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Show the friends' ties, the model's attention to them, and Cypher to look at it."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """What a user's friends took up, with who they are."""
@@ -114,6 +120,7 @@ def from_friends(
             at=when,
             corpus=corpus,
             exclude=exclude,
+            explain=explain,
         )
         show(found, as_json)
 

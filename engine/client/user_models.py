@@ -143,19 +143,25 @@ def recommend_from_friends(
     at: When | None = None,
     corpus: str | None = None,
     exclude: Iterable[str] | None = None,
+    explain: bool = False,
 ) -> FromFriends:
     """What a user's friends took up and the user has not, out of the graph as it stands, with who these friends are.
 
     Each item counts the ties of the friends who have it among their last 200. Where a social model is published, it puts the items
     in order.
 
+    Asked as of a time, the friends, what they took up and what the user had are read as of then; what has no time was always there.
+    The model is not: what it learned stays learned, a user who came after it is read with all that they have now, and so `rests_on`
+    and attention are as of now, too.
+
     Args:
         model: such as "graphrec" or "diffnet"; the only social one published when None, and ties alone where there is none.
         friendship: who is a friend: "following", whom the user follows; "followers", who follows them; or "both".
         friends: how many are read; where there are more, those that the seed draws.
-        at: epoch ms or a datetime with a time zone: nothing at or after it is read; now when None.
+        at: epoch ms or a datetime with a time zone: nothing at or after it is found, or left out as taken up; now when None.
         corpus: the default one when None.
         exclude: see `related`.
+        explain: add the ties to these friends and, where the model has attention to friends, what it gave them.
 
     Raises:
         UnknownNodeError: a user that is not there.
@@ -170,7 +176,15 @@ def recommend_from_friends(
     social = None if name is None else engine.opened.user_model(name).recommender()
     asked = FriendsOf(engine.graph, engine.settings.graph.mapping, engine.settings.seed)
     return asked.from_friends(
-        user, k, social=social, friendship=friendship, friends=friends, at=at, corpus=corpus, exclude=exclude
+        user,
+        k,
+        social=social,
+        friendship=friendship,
+        friends=friends,
+        at=at,
+        corpus=corpus,
+        exclude=exclude,
+        explain=explain,
     )
 
 

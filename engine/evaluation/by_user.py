@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.outcome import Outcome, Rated, Values, metric_values
 from engine.evaluation.user_split import UserItemSplit
-from engine.models.attention.weighed import Attends
+from engine.models.attention.weighed import Attends, AttendsFurther
 from engine.models.friends import followed
 from engine.types import IndexArray
 
@@ -57,16 +57,21 @@ def _buckets(number: NDArray[np.integer], values: Mapping[str, Values]) -> list[
 
 
 def attention_profiles(fitted: Any, split: UserItemSplit) -> list[dict[str, Any]]:
-    """For each attention of a method, how much it gives the most attended neighbour, the next, and so on, and what that were if
-    all were attended alike; empty of a method without attention."""
+    """For each attention of a method, nearest hop first, how much it gives the most attended neighbour, the next, and so on, what
+    that were if all were attended alike, and what it takes of several that are weighed against each other; empty of a method without
+    attention."""
     if not isinstance(fitted, Attends):
         return []
     rng = np.random.default_rng([split.training.seed, 4])
     users, items = (_some(np.unique(rows), rng) for rows in (split.test.user, split.test.item))
+    told = fitted.attention(users, items)
+    if isinstance(fitted, AttendsFurther):
+        told += fitted.attention_further(users)
     found = []
-    for weighed in fitted.attention(users, items):
+    for weighed in told:
         share, even = weighed.profile(MOST_NEIGHBOURS)
-        found.append({"part": weighed.part, "hop": weighed.hop, "share": share.tolist(), "even": even.tolist()})
+        profile = {"part": weighed.part, "hop": weighed.hop, "share": share.tolist(), "even": even.tolist()}
+        found.append({**profile, "portion": weighed.portion()})
     return found
 
 

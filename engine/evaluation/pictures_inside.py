@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -50,26 +51,36 @@ def training_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def attention_shares(profiles: Sequence[Mapping[str, Any]]) -> str:
-    """For each attention of a method, the mean weight of the most attended neighbour, the next, and so on: bars; and, as a line,
-    what it were if all neighbours were attended alike.
+    """For each attention of a method, a row for each hop, the mean weight of the most attended neighbour, the next, and so on: bars;
+    and, as a line, what it were if all neighbours were attended alike.
 
     Args:
         profiles: see `engine.evaluation.by_user.attention_profiles`.
     """
     import matplotlib
 
+    by_hop = [list(its) for _, its in groupby(sorted(profiles, key=_hop), key=_hop)]
+    columns = max(map(len, by_hop))
     with matplotlib.rc_context(STYLE):
-        figure, panels = new_figure(10.4, 3.0, columns=len(profiles))
+        figure, panels = new_figure(10.4, 3.0 * len(by_hop), columns, rows=len(by_hop))
         highest = max(max(profile["share"], default=0.0) for profile in profiles)
-        for number, (axes, profile) in enumerate(zip(np.atleast_1d(panels), profiles, strict=True)):
-            places = np.arange(1, len(profile["share"]) + 1)
-            axes.bar(places, profile["share"], color=ACCENT if profile["hop"] == 1 else QUIET, width=0.7)
-            axes.plot(places, profile["even"], "o--", color=SOFT, linewidth=1.2, markersize=3)
-            axes.set_title(f"hop {profile['hop']}\n{profile['part']}", fontsize=9)
-            axes.set_ylim(0, highest * 1.08 or 1)
-            label_axes(axes, "neighbours by weight", "mean weight" if number == 0 else "")
-            axes.set_xticks(places[::3])
+        for row, its in zip(np.reshape(panels, (len(by_hop), columns)), by_hop, strict=True):
+            for axes in row[len(its) :]:
+                axes.set_axis_off()
+            for number, (axes, profile) in enumerate(zip(row[: len(its)], its, strict=True)):
+                places = np.arange(1, len(profile["share"]) + 1)
+                axes.bar(places, profile["share"], color=ACCENT if profile["hop"] == 1 else QUIET, width=0.7)
+                axes.plot(places, profile["even"], "o--", color=SOFT, linewidth=1.2, markersize=3)
+                taken = "" if profile.get("portion") is None else f", {profile['portion']:.0%} of what is gained"
+                axes.set_title(f"hop {profile['hop']}\n{profile['part']}{taken}", fontsize=9)
+                axes.set_ylim(0, highest * 1.08 or 1)
+                label_axes(axes, "neighbours by weight", "mean weight" if number == 0 else "")
+                axes.set_xticks(places[::3])
         return data_uri(figure, "svg")
+
+
+def _hop(profile: Mapping[str, Any]) -> int:
+    return int(profile["hop"])
 
 
 def by_number(methods: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], metric: str, what: str) -> str:

@@ -6,7 +6,7 @@ Knows a recommender and the named queries' text; runs no query.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,21 @@ def evidence_next(one: UserRecommender, user: str, history: History) -> Evidence
     return _evidence(one, user, one.method.attention_next(history), None)
 
 
+def attention_to_friends(
+    one: UserRecommender, method: Any, user: str, row: int, friends: Collection[str]
+) -> tuple[Part, ...]:
+    """What the method gave some of a user's friends, by each attention to friends; nothing of a method without.
+
+    Args:
+        method, row: see `evidence`.
+        friends: ids.
+    """
+    if not isinstance(method, Attends):
+        return ()
+    weighed = method.attention(np.array([row], np.int32), np.empty(0, np.int32))
+    return tuple(_part(one, user, attention, friends) for attention in weighed if attention.role == "friends")
+
+
 def _evidence(one: UserRecommender, user: str, weighed: Sequence[Weighed], item: str | None) -> Evidence:
     parts = tuple(_part(one, user, attention) for attention in weighed)
     named: dict[Role, dict[str, None]] = {"items": {}, "friends": {}, "takers": {}, "raters": {}}
@@ -60,8 +75,12 @@ def _evidence(one: UserRecommender, user: str, weighed: Sequence[Weighed], item:
     return Evidence(parts, _rendered(name, one.mapping.model_dump_json()), parameters)
 
 
-def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
-    """The largest weights of one attention; neither who was forgotten, nor the user as one who has their own items."""
+def _part(one: UserRecommender, user: str, attention: Weighed, among: Collection[str] | None = None) -> Part:
+    """The largest weights of one attention; neither who was forgotten, nor the user as one who has their own items.
+
+    Args:
+        among: ids of the only users that are shown; None for all.
+    """
     rows, weights = attention.largest(len(attention.rows))
     user_kind: NodeKind = "user" if one.user_kind == "user" else "context"
     nodes: list[WeighedNode] = []
@@ -71,9 +90,11 @@ def _part(one: UserRecommender, user: str, attention: Weighed) -> Part:
         if attention.role == "items":
             if row < len(one.view.items) and row not in one.forgotten.items:
                 nodes.append(WeighedNode("item", one.view.item_ids[row], one.view.item_titles[row], weight))
-        elif row < len(one.data.users) and row not in one.forgotten.users and one.data.users.ids[row] != user:
-            nodes.append(WeighedNode(user_kind, one.data.users.ids[row], None, weight))
-    return Part(attention.part, attention.role, len(rows), tuple(nodes))
+        elif row < len(one.data.users) and row not in one.forgotten.users:
+            name = one.data.users.ids[row]
+            if name != user and (among is None or name in among):
+                nodes.append(WeighedNode(user_kind, name, None, weight))
+    return Part(attention.part, attention.role, len(rows), tuple(nodes), attention.portion())
 
 
 @functools.lru_cache(maxsize=16)

@@ -18,11 +18,14 @@ from engine.graph.connection import Graph
 from engine.graph.queries import load_queries, run
 from engine.hashing import keys64
 from engine.index.protocol import check_k
+from engine.models.friends import TellsRests
 from engine.models.standing import standing_in
 from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.sampling.friends import Friendship, check_friendship, directions, lowest
+from engine.serving.evidence import MOST, attention_to_friends
 from engine.serving.next_items import When, epoch_ms
 from engine.serving.query import hidden_ids
+from engine.serving.results import Evidence, Part, WeighedNode
 from engine.serving.results_users import Friend, FriendItem, FromFriends
 from engine.serving.standing import standing_told
 from engine.serving.user_answers import UserRecommender
@@ -55,6 +58,7 @@ class FriendsOf:
         at: When | None = None,
         corpus: str | None = None,
         exclude: Iterable[str] | None = None,
+        explain: bool = False,
     ) -> FromFriends:
         """See `engine.client.Engine.recommend_from_friends`.
 
@@ -84,12 +88,19 @@ class FriendsOf:
             of=len(there),
             as_of=datetime.fromtimestamp(now, UTC),
         )
-        if social is not None and found:
-            answer = _ordered(answer, social)
+        told = None if social is None or not found else _told(social, user)
+        if isinstance(told, str):
+            answer = replace(answer, reason=told)
+        elif told is not None:
+            answer = _ordered(answer, told)
         answer = replace(answer, items=answer.items[:wanted])
         if len(answer.items) < wanted:
             answer = replace(answer, reason="; ".join(filter(None, (answer.reason, _why_fewer(answer)))))
-        return replace(answer, **self._to_look_at(answer))
+        answer = replace(answer, **self._to_look_at(answer, before))
+        if not explain:
+            return answer
+        parts = (_ties(answer, kept), *(_attended(answer, told) if isinstance(told, _Told) else ()))
+        return replace(answer, evidence=Evidence(parts, answer.cypher, answer.parameters))
 
     def _friends(self, user: str, before: int, friendship: Friendship) -> list[Friend]:
         rows = run(
@@ -132,11 +143,12 @@ class FriendsOf:
             for row in rows
         ]
 
-    def _to_look_at(self, answer: FromFriends) -> dict[str, Any]:
+    def _to_look_at(self, answer: FromFriends, before: int) -> dict[str, Any]:
         parameters = {
             "id": answer.user,
-            "friends": sorted({friend.user_id for item in answer.items for friend in item.friends}),
+            "friends": sorted(_behind(answer)),
             "items": [item.item_id for item in answer.items],
+            "before": before,
         }
         return {
             "cypher": load_queries()["serving/paths_from_friends"].render(self.mapping),
@@ -144,21 +156,43 @@ class FriendsOf:
         }
 
 
-def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
-    """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user."""
-    view, name = social.view, social.about.name
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who puts a user's items in order: a model, as of now.
+
+    Attributes:
+        method: answers about the recommender's data, or that and the user.
+        row: the user's, in the method's data.
+    """
+
+    by: UserRecommender
+    method: Any
+    row: int
+
+
+def _told(social: UserRecommender, user: str) -> _Told | str:
+    """Who says in which order; or why the model cannot, in words."""
     try:
-        asker = social.asker(answer.user)
-        late = social.with_late(asker)
+        late = social.with_late(social.asker(user))
     except (NotReadyError, UnknownNodeError) as error:
-        return replace(answer, reason=f"by ties, for {name} cannot say: {error.message}")
+        return f"by ties, for {social.about.name} cannot say: {error.message}"
+    return _Told(social, late.method, late.user)
+
+
+def _ordered(answer: FromFriends, told: _Told) -> FromFriends:
+    """The items that the model's generation knows, by what the model says to them; by ties where it knows nothing of the user.
+
+    The model reads what it learned and, of a user who came later, all that the graph knows now: the order is as of no time.
+    """
+    social, method, row = told.by, told.method, told.row
+    view, name = social.view, social.about.name
     rows = view.items.index_of([item.item_id for item in answer.items])
     known = np.flatnonzero(rows >= 0)
     asked = rows[known].astype(np.int32)
     if "rating" in social.about.answers:
-        scores = late.method.predict(np.full(len(asked), late.user, np.int32), asked)
+        scores = method.predict(np.full(len(asked), row, np.int32), asked)
     else:
-        scores = late.method.score(np.array([late.user], np.int32))[0][asked]
+        scores = method.score(np.array([row], np.int32))[0][asked]
     known, scores = known[np.isfinite(scores)], scores[np.isfinite(scores)]
     if not len(known):
         return replace(answer, reason=f"by ties, for {name} knows none of these items, or nothing of the user")
@@ -167,7 +201,7 @@ def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
     items = [answer.items[at] for at in known.tolist()]
     left = len(answer.items) - len(known)
     reasons = [
-        standing_told(name, repr(answer.user), standing_in(late.method, "users", late.user)),
+        standing_told(name, repr(answer.user), standing_in(method, "users", row)),
         f"{left:,} items of friends are newer than generation {view.origin.generation}" if left else None,
     ]
     return replace(
@@ -177,7 +211,27 @@ def _ordered(answer: FromFriends, social: UserRecommender) -> FromFriends:
         generation=view.origin.generation,
         watermark=view.origin.watermark,
         reason="; ".join(filter(None, reasons)) or None,
+        rests_on=str(method.rests_on(np.array([row], np.int32))[0]) if isinstance(method, TellsRests) else None,
     )
+
+
+def _behind(answer: FromFriends) -> dict[str, float]:
+    """The friends through whom the items came -> their ties."""
+    return {friend.user_id: friend.tie for item in answer.items for friend in item.friends}
+
+
+def _ties(answer: FromFriends, read: Sequence[Friend]) -> Part:
+    """The strongest ties to the friends through whom the items came, as shares of those to all who were read."""
+    behind, total = _behind(answer), sum(friend.tie for friend in read)
+    strongest = sorted(behind, key=lambda name: (-behind[name], name))[:MOST]
+    return Part("ties", "friends", len(read), tuple(WeighedNode("user", f, None, behind[f] / total) for f in strongest))
+
+
+def _attended(answer: FromFriends, told: _Told) -> tuple[Part, ...]:
+    """What the model that put the items in order gave the same friends; nothing where ties did."""
+    if answer.generation is None:
+        return ()
+    return attention_to_friends(told.by, told.method, answer.user, told.row, _behind(answer).keys())
 
 
 def _why_fewer(answer: FromFriends) -> str:

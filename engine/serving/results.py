@@ -72,10 +72,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class WeighedNode:
-    """A node that a model attended to.
+    """A node that a model attended to, or a friend by their tie.
 
     Attributes:
-        weight: of all that this attention gave, in [0, 1].
+        weight: of all that this attention gave, or of all ties, in [0, 1].
     """
 
     kind: NodeKind
@@ -86,7 +86,7 @@ class WeighedNode:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One attention of a model.
+    """One attention of a model, or the ties to a user's friends.
 
     Attributes:
         name: which, in words.
@@ -94,20 +94,23 @@ class Part:
             asked about.
         of: how many nodes were attended to.
         nodes: those with the largest weights, the largest first.
+        share: what the model gave this part where it weighs several against each other, such as interest against influence; None
+            where there is no other.
     """
 
     name: str
     role: Literal["items", "friends", "takers", "raters"]
     of: int
     nodes: tuple[WeighedNode, ...]
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a model's answer rests on: the weights of its own attention.
+    """What an answer rests on: the weights of a model's own attention and, of what friends took up, their ties.
 
     Attributes:
-        parts: an attention each, the last layer's first.
+        parts: the ties, where there are some, then an attention each, the last layer's first.
         cypher: a query that shows these nodes in the graph, with `parameters`.
     """
 

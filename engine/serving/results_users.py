@@ -109,7 +109,10 @@ class FromFriends(Shown):
         generation, watermark: of the model; None where ties put them in order.
         reason: why there are fewer than `k`, why ties put them in order, or that the model was not trained on the user; None
             otherwise.
+        rests_on: what the model reads of the user, in words; None where ties put them in order.
         cypher: a query that shows user, friends and items in the graph, with `parameters`.
+        evidence: where it was asked for, the ties to the friends through whom the items came and, of a model with attention to
+            friends, what it gave them.
     """
 
     user: str
@@ -123,8 +126,10 @@ class FromFriends(Shown):
     generation: str | None = None
     watermark: int | None = None
     reason: str | None = None
+    rests_on: str | None = None
     cypher: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.items)

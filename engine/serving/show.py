@@ -82,7 +82,8 @@ def _evidence(why: results.Evidence | None, console: Console) -> None:
     if why is None:
         return
     for part in why.parts:
-        console.print(cell(f"{part.name}: the largest of {part.of:,}", 200))
+        share = "" if part.share is None else f" ({part.share:.1%} of what is gained)"
+        console.print(cell(f"{part.name}{share}: the largest of {part.of:,}", 200))
         for node in part.nodes:
             console.print(cell(f"  {node.weight:6.1%}  {node.kind} {_name(node)}", 200))
     console.print(Text("  " + f":params {cypher_literal(why.parameters)}"))
@@ -127,6 +128,9 @@ def _from_friends(found: results_users.FromFriends, console: Console) -> None:
         console.print(fitted(table, ("title", "friends")))
     if found.reason:
         console.print(cell(found.reason, 400))
+    if found.rests_on:
+        console.print(cell(f"of the user {found.method} reads {found.rests_on}", 200))
+    _evidence(found.evidence, console)
     model = "" if found.generation is None else f", generation {found.generation}, watermark {found.watermark}"
     console.print(cell(f"the graph as of {shown_time(found.as_of)}{model}", 200))
 

@@ -123,7 +123,9 @@ class UserRecommender:
         """bool `[U]`, on whom the model was trained; None where it has no vectors, or cannot tell. Read without the method."""
         if self.about.embedder is None or not self.view.facts["vectors"]:
             return None
-        embedder = self.about.embedder(self.view.folder / layout.MODEL, Joined.in_snapshot(self.view.snapshot, self.friendship))
+        embedder = self.about.embedder(
+            self.view.folder / layout.MODEL, Joined.in_snapshot(self.view.snapshot, self.friendship)
+        )
         return embedder.taught("users") if isinstance(embedder, TellsTaught) else None
 
     def standing(self, row: int) -> Standing | None:

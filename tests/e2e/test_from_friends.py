@@ -11,6 +11,7 @@ from engine.errors import InputError, NotReadyError, RejectsError, UnknownNameEr
 from engine.graph.connection import Graph
 from engine.graph.migrate import migrate
 from engine.sampling.live_times import LiveTimes
+from engine.serving.results import Evidence
 from engine.serving.results_users import FromFriends
 from engine.settings import GraphMapping, Settings
 from tests.e2e.command import cli
@@ -84,6 +85,60 @@ def test_nothing_at_or_after_the_time_asked_about_is_read(engine: Engine):
         "MATCH (:User {user_id: 'bob'})-[r:INTERACTED]->(:Item {item_id: 'film-1'}) SET r.time = 9999999999999"
     )
     assert "film-1" not in engine.recommend_from_friends("ann").ids
+
+
+def test_what_the_user_took_up_later_is_in_the_answer_as_of_before(engine: Engine):
+    engine.add_interactions([{"user_id": "ann", "item_id": "film-2", "rating": 4.0, "time": 50}])
+    engine.add_interactions([{"user_id": "ann", "item_id": "film-4", "rating": 4.0}])  # always there
+    assert engine.recommend_from_friends("ann", at=50).ids == ("film-2", "film-1", "film-3")
+    assert engine.recommend_from_friends("ann", at=51).ids == ("film-1", "film-3")
+    assert "film-2" not in engine.recommend_from_friends("ann").ids
+    engine.build("graphrec", {"dim": 4, "epochs": 1})
+    assert set(engine.recommend_from_friends("ann", at=50).ids) == {"film-1", "film-2", "film-3"}
+
+
+def shown(engine: Engine, why: Evidence) -> set[str]:
+    """The ids of the nodes that the query returns."""
+    rows = engine.graph.read(
+        f"CALL () {{ {why.cypher} }} UNWIND nodes(path) AS n RETURN DISTINCT coalesce(n.user_id, n.item_id) AS id",
+        dict(why.parameters),
+    )
+    return {row["id"] for row in rows}
+
+
+def test_the_evidence_is_the_ties_to_friends_and_a_models_attention_to_them(engine: Engine):
+    assert engine.recommend_from_friends("ann").evidence is None
+    answer = engine.recommend_from_friends("ann", explain=True)
+    why = answer.evidence
+    assert why is not None
+    assert [(part.name, part.role, part.of) for part in why.parts] == [("ties", "friends", 3)]
+    assert [(node.id, node.weight) for node in why.nodes] == [("bob", 0.5), ("cid", 0.25), ("dan", 0.25)]
+    assert shown(engine, why) == {"ann", "bob", "cid", "dan", *answer.ids}
+    assert answer.rests_on is None
+    assert ":params {id: 'ann'" in str(answer)
+    then = engine.recommend_from_friends("ann", at=50, explain=True).evidence
+    assert then is not None
+    assert [node.id for node in then.nodes] == ["bob", "dan"]
+    assert shown(engine, then) == {"ann", "bob", "dan", "film-1", "film-2", "film-3", "film-4"}
+    one = engine.recommend_from_friends("ann", 1, exclude=["film-2", "film-3"], explain=True).evidence
+    assert one is not None
+    assert [(node.id, node.weight) for node in one.nodes] == [("bob", 0.5)]
+    none = engine.recommend_from_friends("eve", explain=True).evidence
+    assert none is not None
+    assert (none.nodes, shown(engine, none)) == ((), set())
+    engine.build("graphrec", {"dim": 4, "epochs": 3})
+    answer = engine.recommend_from_friends("ann", exclude=["film-2", "film-3"], explain=True)
+    assert answer.rests_on == "ratings and friends"
+    assert "of the user graphrec reads ratings and friends" in str(answer)
+    assert answer.evidence is not None
+    ties, social = answer.evidence.parts
+    assert {node.id for node in ties.nodes} == {node.id for node in social.nodes} == {"bob", "dan"}
+    recommended = engine.recommend("ann", explain=True).evidence
+    assert recommended is not None
+    (whole,) = (part for part in recommended.parts if part.role == "friends")
+    assert (social.name, social.of) == (whole.name, whole.of)
+    assert set(social.nodes) < set(whole.nodes)  # without cid, through whom no item came
+    assert shown(engine, answer.evidence) == {"ann", "bob", "dan", *answer.ids}
 
 
 def test_who_is_a_friend_and_how_many_are_read_can_be_chosen(engine: Engine):
@@ -163,6 +218,8 @@ def test_a_hub_of_a_hundred_thousand_followers_is_capped(engine: Engine):
 
 
 def test_the_command_asks_the_same(engine: Engine, settings: Settings):
-    done = cli(settings, "from-friends", "ann", "-k", "2", "--json")
+    done = cli(settings, "from-friends", "ann", "-k", "2", "--explain", "--json")
     assert done.returncode == 0, done.stderr
-    assert [item["item_id"] for item in json.loads(done.stdout)["items"]] == ["film-2", "film-3"]
+    told = json.loads(done.stdout)
+    assert [item["item_id"] for item in told["items"]] == ["film-2", "film-3"]
+    assert told["evidence"]["parts"][0]["nodes"][0] == {"kind": "user", "id": "bob", "title": None, "weight": 0.5}

@@ -12,7 +12,7 @@ from engine.types import FloatArray, IndexArray, OffsetArray
 
 Role = Literal["items", "friends", "takers", "raters"]
 """Who was weighed: items that the user has, the user's friends, users who have those items too, or users who have the
-item that is asked about."""
+item that is asked about. In a later hop the user is the neighbour that each list is of, or who has that neighbour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Weighed:
         rows: int32 `[M]`, rows of the data's users or items.
         weight: float32 `[M]`, which sum to 1 in each list that is not empty.
         way: float32 `[S]`, in a later hop the weight of the neighbour that each list is of; None in the first.
+        share: float32 `[S]`, where the model weighs several parts against each other, what each list's owner gave this one: they
+            sum to 1, and a part without neighbours has 0; None where nothing stands against it.
     """
 
     part: str
@@ -36,6 +38,7 @@ class Weighed:
     rows: IndexArray
     weight: FloatArray
     way: FloatArray | None = None
+    share: FloatArray | None = None
 
     def largest(self, most: int) -> tuple[IndexArray, FloatArray]:
         """The neighbours of all lists with the largest weights, at most so many, the largest first; each once.
@@ -64,6 +67,14 @@ class Weighed:
         even = np.bincount(within[chosen], 1 / size[owner[order]][chosen], minlength=most) / lists
         return share.astype(np.float32), even.astype(np.float32)
 
+    def portion(self) -> float | None:
+        """The mean of `share` over the lists whose owners had a choice, as they have neighbours of another part too; None where
+        nobody had."""
+        if self.share is None:
+            return None
+        chosen = self.share[(self.share > 0) & (self.share < 1)]
+        return float(chosen.mean()) if len(chosen) else None
+
 
 @runtime_checkable
 class Attends(Protocol):
@@ -74,6 +85,19 @@ class Attends(Protocol):
 
         Args:
             users: int32 `[S]`; items: int32 `[I]`, may be empty.
+        """
+        ...
+
+
+@runtime_checkable
+class AttendsFurther(Protocol):
+    """One that `Attends` and whose layers before the last one attend too, of whom a user reaches: more than an answer shows."""
+
+    def attention_further(self, users: IndexArray) -> list[Weighed]:
+        """What is weighed from the second hop on, nearest first.
+
+        Args:
+            users: int32 `[S]`.
         """
         ...
 

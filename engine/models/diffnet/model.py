@@ -63,15 +63,24 @@ class Between(nn.Module):
 
     def forward(self, own: Tensor, parts: tuple[Tensor, Tensor], lists: tuple[Lists, Lists]) -> Tensor:
         """float `[S, D]` from the users, the two parts, all `[S, D]`, and what they were pooled from."""
-        there = torch.stack([torch.from_numpy(each.sizes > 0) for each in lists], dim=1)
+        share = self.shares(own, parts, lists)
+        if self.adds:
+            share = share * _there(lists).sum(dim=1, keepdim=True)
+        return share[:, :1] * parts[0] + share[:, 1:] * parts[1]
+
+    def shares(self, own: Tensor, parts: tuple[Tensor, Tensor], lists: tuple[Lists, Lists]) -> Tensor:
+        """gamma, float `[S, 2]`, from what `forward` takes; it means nothing of a user without neighbours."""
+        there = _there(lists)
         logits = torch.zeros(there.shape)
         if self.weighs:
             mine = self.of_own(own)
             logits = torch.cat([self.score(F.leaky_relu(mine + self.of_part(part), SLOPE)) for part in parts], dim=1)
-        share = torch.where(there, logits, logits.detach() - 1e9).softmax(dim=1)
-        if self.adds:
-            share = share * there.sum(dim=1, keepdim=True)
-        return share[:, :1] * parts[0] + share[:, 1:] * parts[1]
+        return torch.where(there, logits, logits.detach() - 1e9).softmax(dim=1)
+
+
+def _there(lists: tuple[Lists, Lists]) -> Tensor:
+    """bool `[S, 2]`, which lists have somebody in them."""
+    return torch.stack([torch.from_numpy(each.sizes > 0) for each in lists], dim=1)
 
 
 class Diffusion(nn.Module):
@@ -97,11 +106,25 @@ class Diffusion(nn.Module):
         own, to, sent = before.of(block.nodes), block.own, block.sent
         gained = self._pooled(self.adoption, own.items, before.users, block.adopters, to.adopters, sent.interests)
         items = own.items + gained
-        gained = self._pooled(self.interest, own.users, before.items, block.interests, to.interests, sent.adopters)
+        gained = self._from_items(own.users, before, block)
         if self.social:
-            friends = self._pooled(self.influence, own.users, before.users, block.friends, to.social, sent.social)
+            friends = self._from_friends(own.users, before, block)
             gained = self.between(own.users, (friends, gained), (block.friends, block.interests))
         return Vectors(own.users + gained, items)
+
+    def shares(self, before: Vectors, block: Block) -> Tensor:
+        """gamma, float `[S, 2]`: how much friends and items take of what each of the block's users gains; see `Between.shares`."""
+        own = before.of(block.nodes).users
+        parts = self._from_friends(own, before, block), self._from_items(own, before, block)
+        return self.between.shares(own, parts, (block.friends, block.interests))
+
+    def _from_items(self, own: Tensor, before: Vectors, block: Block) -> Tensor:
+        lists, to, sent = block.interests, block.own.interests, block.sent.adopters
+        return self._pooled(self.interest, own, before.items, lists, to, sent)
+
+    def _from_friends(self, own: Tensor, before: Vectors, block: Block) -> Tensor:
+        lists, to, sent = block.friends, block.own.social, block.sent.social
+        return self._pooled(self.influence, own, before.users, lists, to, sent)
 
     def _pooled(
         self, attention: Attention, own: Tensor, table: Tensor, lists: Lists, to: FloatArray, sent: FloatArray

@@ -14,10 +14,10 @@ from scipy.sparse import csr_array
 
 from engine.models.attention.weighed import Weighed
 from engine.models.diffnet.answers import Diffusing, Known, known
-from engine.models.diffnet.attention import attention
+from engine.models.diffnet.attention import attention, attention_further
 from engine.models.diffnet.config import DiffnetSettings
 from engine.models.diffnet.files import Trained, load_model, save_model
-from engine.models.diffnet.model import Diffnet, Diffusion, Sizes
+from engine.models.diffnet.model import Diffnet, Sizes
 from engine.models.diffnet.task import DiffnetTask
 from engine.models.friends import followed, told_of
 from engine.models.gcmc.fields import SideFields, fit_fields, sparse_rows
@@ -113,8 +113,11 @@ class DiffnetScorer(AnswersByVectors):
 
     def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
         """See `engine.models.attention.weighed.Attends`."""
-        last: Diffusion = self.trained.model.layers[-1]  # type: ignore[assignment]
-        return attention(last, self._known, users, items)
+        return attention(self.trained.model, self._known, users, items)
+
+    def attention_further(self, users: IndexArray) -> list[Weighed]:
+        """See `engine.models.attention.weighed.AttendsFurther`."""
+        return attention_further(self.trained.model, self._known, users)
 
     def report(self) -> dict[str, Any]:
         """Settings in force, epochs run, the loss of each, time, and how many nodes are known in which way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from people import people
 
 from engine.evaluation.config import EvaluationConfig
+from engine.evaluation.pictures_inside import attention_shares
 from engine.evaluation.report import render
 from engine.evaluation.run import EvaluationReport, evaluate
 
@@ -19,6 +21,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "svdpp": {"epochs": 3, "dim": 4},
     "sasrec": {"dim": 8, "epochs": 3},
     "dgsr": {"dim": 8, "epochs": 2, "length": 5, "users": 3},
+    "diffnet": {"dim": 4, "epochs": 2, "layers": 3},
 }
 
 
@@ -93,6 +96,27 @@ def test_curves_and_attention_of_sequences_are_drawn_and_methods_without_any_are
     assert "What markov attends to" not in html
     bare = render(evaluate("leave-last-out", uneven, ["markov"], seeds=1))
     assert "Inside the methods" not in bare
+
+
+def test_the_layers_of_diffnet_are_drawn_as_hops_and_say_what_interest_and_influence_take(uneven: Path) -> None:
+    report = evaluate(
+        "leave-last-out",
+        uneven,
+        ["diffnet"],
+        seeds=1,
+        config=EvaluationConfig(sections={"diffnet": SECTIONS["diffnet"]}),
+    )
+    attended = report.runs[0].report["attention"]
+    kinds = ["interest attention", "influence attention", "adoption attention"]
+    assert [(one["part"], one["hop"]) for one in attended] == [(kind, hop) for hop in (1, 2, 3) for kind in kinds]
+    assert all(0 < sum(one["share"]) <= 1 + 1e-5 for one in attended)
+    for interest, influence, adoption in (attended[at : at + 3] for at in (0, 3, 6)):
+        assert interest["portion"] + influence["portion"] == pytest.approx(1, abs=1e-5)
+        assert adoption["portion"] is None
+    drawn = base64.b64decode(attention_shares(attended).partition(",")[2]).decode()
+    assert [drawn.count(f"<!-- hop {hop} -->") for hop in (1, 2, 3)] == [3, 3, 3]
+    assert f"<!-- interest attention, {attended[0]['portion']:.0%} of what is gained -->" in drawn
+    assert "What diffnet attends to, hop by hop" in render(report)
 
 
 def test_results_of_before_there_were_curves_are_still_drawn(uneven: Path, tmp_path: Path) -> None:

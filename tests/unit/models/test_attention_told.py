@@ -13,7 +13,7 @@ import torch
 from engine.graph.snapshot_csr import relation
 from engine.models.attention.lists import Lists
 from engine.models.attention.node import Attention
-from engine.models.attention.weighed import Attends, AttendsInTime, Weighed
+from engine.models.attention.weighed import Attends, AttendsFurther, AttendsInTime, Weighed
 from engine.models.dgsr.ranker import DgsrRanker
 from engine.models.diffnet.scorer import DiffnetScorer
 from engine.models.dropout import Dropout
@@ -21,6 +21,7 @@ from engine.models.graphrec.predictor import GraphrecPredictor
 from engine.models.sasrec.ranker import SasrecRanker
 from engine.models.sequences import History
 from engine.models.user_item import UserItemData
+from engine.types import FloatArray
 from tests.unit.models.model_checks import ratings_of
 from tests.unit.models.sequence_checks import dated, ring, rows
 
@@ -188,6 +189,50 @@ def test_diffnet_tells_what_its_last_layer_attended_to() -> None:
         by: Any = method.trained.model.layers[-1].interest
         whole = by(mine, table, Lists(np.array([0, len(table)]), np.arange(len(table))))
         assert torch.allclose(whole[0], torch.from_numpy(items.weight[own]) @ table, atol=1e-5)
+
+
+def gained(parts: list[Weighed], users: FloatArray, items: FloatArray) -> FloatArray:
+    """What the told weights and shares make of the rows of tables, for each list: `[S, D]`."""
+    total = np.zeros((len(parts[0].indptr) - 1, users.shape[1]), np.float32)
+    for part in parts:
+        owner = np.repeat(np.arange(len(total)), np.diff(part.indptr))
+        weight = part.weight if part.share is None else part.weight * part.share[owner]
+        np.add.at(total, owner, weight[:, None] * (items if part.role == "items" else users)[part.rows])
+    return total
+
+
+def test_diffnet_tells_the_layers_before_as_further_hops_and_what_interest_and_influence_take() -> None:
+    data = rated()
+    method = DiffnetScorer.from_settings(
+        {"dim": 8, "layers": 3, "epochs": 5, "loss": "bpr", "normalisation": "mean", "learning_rate": 0.03}
+    )
+    method.fit(data)
+    assert isinstance(method, AttendsFurther)
+    asked, after = rows(data, 0), {"users": method._known.vectors.users, "items": method._known.vectors.items}
+    hops = [method.attention(asked, NOBODY)]
+    further = method.attention_further(asked)
+    hops += [[part for part in further if part.hop == hop] for hop in (2, 3)]
+    kinds = [("interest attention", "items"), ("influence attention", "friends"), ("adoption attention", "takers")]
+    assert [[(part.part, part.role) for part in hop] for hop in hops] == [kinds[:2], kinds, kinds]
+    assert all(sums_to_one(part) for hop in hops for part in hop)
+    assert hops[0][0].portion() == pytest.approx(1 - (hops[0][1].portion() or 0))
+    users, items = asked, NOBODY
+    for number, hop in zip((2, 1, 0), hops, strict=True):
+        before, then = (
+            {side: its[:, 8 * at : 8 * at + 8] for side, its in after.items()} for at in (number, number + 1)
+        )
+        assert np.allclose(before["users"][users] + gained(hop[:2], **before), then["users"][users], atol=1e-5)
+        if len(items):
+            assert np.allclose(before["items"][items] + gained(hop[2:], **before), then["items"][items], atol=1e-5)
+            assert sum(part.way.sum() for part in (hop[0], hop[2]) if part.way is not None) == pytest.approx(
+                1, abs=1e-5
+            )
+        users = np.unique(np.concatenate([part.rows for part in hop if part.role != "items"]))
+        items = np.unique(hop[0].rows)
+    alone = DiffnetScorer.from_settings({"dim": 4, "layers": 1, "epochs": 1, "social": False})
+    alone.fit(data)
+    assert [part.portion() for part in alone.attention(asked, NOBODY)] == [None]
+    assert alone.attention_further(asked) == []
 
 
 def moved(method: AttendsInTime, whole: History, gone: int) -> float:
