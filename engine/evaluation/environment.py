@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import engine
 from engine.files import sha256_file
 from engine.hashing import digest
 from engine.threads import threads_taken
 
+ROOT = Path(__file__).parents[1]
+"""Where the engine's source is."""
 VERSIONED = (
     "graph-recommender-engine", "numpy", "scipy", "scikit-learn", "numba", "torch", "torch-geometric", "implicit"
 )  # fmt: skip
@@ -22,8 +23,7 @@ VERSIONED = (
 @cache
 def code() -> str:
     """Digest of the engine's own source: figures of two codes cannot be told to be of one method."""
-    root = Path(engine.__file__).parent
-    return digest([[str(path.relative_to(root)), sha256_file(path)] for path in sorted(root.rglob("*.py"))])
+    return digest([[str(path.relative_to(ROOT)), sha256_file(path)] for path in sorted(ROOT.rglob("*.py"))])
 
 
 def hardware() -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import engine
 from engine.evaluation import environment
 
 
@@ -17,7 +16,7 @@ def test_any_change_of_the_code_is_another_code(tmp_path: Path, monkeypatch: pyt
         (root / "models").mkdir(parents=True)
         (root / "__init__.py").write_text("")
         (root / "models" / "one.py").write_text(text)
-        monkeypatch.setattr(engine, "__file__", str(root / "__init__.py"))
+        monkeypatch.setattr(environment, "ROOT", root)
         environment.code.cache_clear()
         found.append(environment.code())
     environment.code.cache_clear()

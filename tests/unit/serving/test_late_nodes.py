@@ -70,7 +70,7 @@ def one() -> UserRecommender:
     origin = Origin("g0001", 1, datetime(2026, 5, 4, tzinfo=UTC))
     nothing = np.empty((3, 0), np.float32)
     view = View(origin, Path(), snapshot, snapshot.walk_graph(), nothing, {}, facts, Checked(), {})
-    users = {"late": Taken(("a", "new"), (5.0, 1.0), (-1, -1), ()), "idle": Taken((), (), (), ())}
+    users = {"late": Taken(("a", "new"), (5.0, 1.0), (-1, -1), (), (), ()), "idle": Taken((), (), (), (), (), ())}
     items = {
         "new": TakenBy(("ann", "bob", "late"), (4.0, 4.0, 1.0), (-1, -1, -1), 3, {"title": "New"}),
         "bare": TakenBy(("bob",), (2.0,), (-1,), 1, {}),
@@ -80,7 +80,7 @@ def one() -> UserRecommender:
     return UserRecommender(
         view,
         GraphMapping(),
-        lambda user, relation: users.get(user) if relation == "interactions" else None,
+        lambda user, relation, before, friendship: users.get(user) if relation == "interactions" else None,
         lambda item, relation: items.get(item) if relation == "interactions" else None,
         lambda items, before, most: [],
         lambda about, view, data: ItemMeans(data, data),
