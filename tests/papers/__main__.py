@@ -30,6 +30,7 @@ class Table:
         return "-".join([self.data, *(self.extra[1:2] if "--split" in self.extra[:1] else ()), self.protocol])
 
 
+INSTRUMENTS = "amazon-music-instruments-5core"
 TABLES = (
     Table(
         "ml-100k",
@@ -72,14 +73,21 @@ TABLES = (
         "sasrec-games.toml",
     ),
     *(
-        Table(data, "full-ranking", "popularity,item-knn,ease,als,bpr,sasrec,dgsr", ("--split", "time", "--seeds", "1"))
-        for data in ("ml-latest-small", "amazon-music-instruments-5core")
+        Table(
+            data,
+            "full-ranking",
+            "popularity,item-knn,ease,als,bpr,sasrec,dgsr",
+            ("--split", "time", "--seeds", "1"),
+            config,
+        )
+        for data, config in (("ml-latest-small", ""), (INSTRUMENTS, f"{INSTRUMENTS}.toml"))
     ),
     Table(
-        "amazon-music-instruments-5core",
+        INSTRUMENTS,
         "leave-last-out",
         "popularity,item-knn,ease,als,session-knn,sasrec,dgsr",
         ("--seeds", "5"),
+        f"{INSTRUMENTS}.toml",
     ),
     Table(
         "hetrec2011-lastfm-2k",
