@@ -69,7 +69,7 @@ TABLES = (
         "sasrec-games",
         "leave-last-out",
         "popularity,item-knn,user-knn,ease,als,markov,session-knn,sasrec,dgsr",
-        ("--seeds", "2"),
+        ("--seeds", "1"),
         "sasrec-games.toml",
     ),
     *(
