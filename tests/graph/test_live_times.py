@@ -87,7 +87,7 @@ def test_the_ties_that_queries_tell_are_those_of_a_snapshot(
         assert dict(zip(row["friends"], row["ties"], strict=True)) == dict(
             zip(names.take(near.indices), near.data.tolist(), strict=True)
         )
-        (row,) = run(graph, "serving/taken/interactions", mapping=MAPPING, id=user, **sides)
+        (row,) = run(graph, "serving/taken/interactions", mapping=MAPPING, id=user, before=99, **sides)
         told = set(zip(row["friends"], row["ties"], row["outward"], strict=True))
         read = [(side, ties(follows, side)[[at]]) for side, asked in sides.items() if asked]
         assert told == {
