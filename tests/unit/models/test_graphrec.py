@@ -146,7 +146,7 @@ def test_friends_count_by_the_weights_of_ties_and_equal_weights_change_nothing(a
     wanted = model.predict(*everybody)
     assert (other.predict(*everybody) == wanted).all()
     found = other.fold_in(uneven).predict(*everybody)
-    moved = np.unique(everybody[0][np.abs(found - wanted) > 1e-4])
+    moved = np.unique(everybody[0][np.abs(found - wanted) > 1e-6])
     assert moved.tolist() == pairs(plain, (11, 0))[0].tolist()
     if not attention:
         friends = other.fold_in(uneven).attention(moved, moved[:0])[1]
