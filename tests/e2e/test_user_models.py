@@ -19,6 +19,7 @@ from engine.datasets.folder_write import write_dataset
 from engine.errors import ConfigError, InputError, NotReadyError, UnknownNameError, UnknownNodeError
 from engine.graph.connection import Graph
 from engine.models.gcmc.task import GcmcTask
+from engine.models.user_item import VectorScorer
 from engine.serving import taken, user_items
 from engine.settings import Settings
 from tests.e2e.command import cli
@@ -327,6 +328,18 @@ def test_a_model_that_cannot_take_in_what_came_keeps_serving(engine: Engine):
     assert engine.recommend("user-0", model="item-knn").generation != built.id
 
 
+def cosines_with(engine: Engine, user: str, model: str) -> tuple[str, dict[str, float]]:
+    """What makes users alike by a model, and each user's cosine: of its vectors, or of sets of items where it has none."""
+    one = engine.opened.user_model(model).recommender()
+    by_vectors = isinstance(one.method, VectorScorer)
+    rows = one.method.user_vectors if by_vectors else one.data.seen().toarray()
+    users = list(one.data.users.ids)
+    lengths = np.linalg.norm(rows, axis=1)
+    inner, lengths = rows @ rows[users.index(user)], lengths * lengths[users.index(user)]
+    cosines = np.divide(inner, lengths, out=np.zeros_like(inner), where=lengths > 0)
+    return model if by_vectors else "shared items", dict(zip(users, cosines.tolist(), strict=True))
+
+
 @pytest.mark.parametrize(
     ("model", "config"),
     [
@@ -350,7 +363,12 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     answer = engine.recommend("user-0", 4)
     assert (answer.method, answer.generation, len(answer)) == (model, built.id, 4)
     assert not have & set(answer.ids)
-    assert len(engine.similar_users("user-0", 3)) == 3
+    alike = engine.similar_users("user-0", 3)
+    how, cosines = cosines_with(engine, "user-0", model)
+    assert alike.method == how
+    del cosines["user-0"]
+    assert [one.score for one in alike] == pytest.approx(sorted(cosines.values(), reverse=True)[:3], abs=1e-5)
+    assert [one.score for one in alike] == pytest.approx([cosines[one.user_id] for one in alike], abs=1e-5)
     engine.add_users([{"user_id": "late"}])
     engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
     late = engine.recommend("late", 4)
@@ -362,6 +380,29 @@ def test_every_ranking_model_answers_users_of_its_time_and_later_ones(engine: En
     tells = model in ("lightgcn", "diffnet")
     assert (f"{model} was not trained on 'late': folded in" in str(now.reason)) == tells
     assert "not trained" not in str(engine.recommend("user-0", 4).reason)
+
+
+def test_every_simple_ranking_answers_users_of_its_time_and_later_ones(engine: Engine):
+    models = ("popularity", "recent-popularity", "content", "user-knn", "learned-fusion")
+    built = {model: engine.build(model, {"parts": "item-knn,ease"} if "fusion" in model else {}) for model in models}
+    have = {row["item_id"] for row in engine.cypher("inspect/user_history", user_id="user-0", limit=100)}
+    for model in models:
+        answer = engine.recommend("user-0", 4, model=model)
+        assert (answer.method, answer.generation, len(answer)) == (model, built[model].id, 4)
+        assert not have & set(answer.ids), model
+        alike = engine.similar_users("user-0", 3, model=model)
+        assert (alike.method, len(alike)) == ("shared items", 3)
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    for model in models:
+        late = engine.recommend("late", 4, model=model)
+        assert late.method == (model if model == "learned-fusion" else "items taken up together")
+        assert not {"film-2", "film-4"} & set(late.ids), model
+        assert "answered from 2 of their items in the graph" in str(late.reason)
+    made = engine.refresh_models()
+    for model in models:
+        now = engine.recommend("late", 4, model=model)
+        assert (now.generation, now.method, len(now)) == (made[model].generation, model, 4)
 
 
 @pytest.mark.parametrize("model", ["als", "lightgcn", "item-knn"])
@@ -453,3 +494,28 @@ def test_every_rating_model_predicts_for_users_of_its_time_and_later_ones(engine
     assert "4 ratings of the item" in engine.predict("user-0", "new").rests_on
     assert "newer" not in engine.predict("user-0", "new").rests_on
     assert engine.predict("late", "film-6").rests_on.startswith("2 ratings of the user")
+
+
+def test_every_simple_rating_model_predicts_for_users_of_its_time_and_later_ones(engine: Engine):
+    models = ("bias", "mf", "item-knn-ratings", "user-knn-ratings", "stacking")
+    built = {model: engine.build(model, {"parts": "bias,mf"} if model == "stacking" else {}) for model in models}
+    have = {row["item_id"] for row in engine.cypher("inspect/user_history", user_id="user-0", limit=100)}
+    for model in models:
+        told = engine.predict("user-0", "film-2", model=model)
+        assert (told.model, told.generation) == (model, built[model].id)
+        assert 1 <= told.rating <= 5
+        answer = engine.recommend("user-0", 4, model=model)
+        assert (answer.method, len(answer)) == (model, 4)
+        assert not have & set(answer.ids), model
+        assert answer.items[0].score == pytest.approx(
+            engine.predict("user-0", answer.ids[0], model=model).rating, abs=1e-5
+        )
+    engine.add_users([{"user_id": "late"}])
+    engine.add_interactions([{"user_id": "late", "item_id": f"film-{i}", "rating": 5.0} for i in (2, 4)])
+    for model in models[:-1]:
+        with pytest.raises(NotReadyError, match=f"'late' is newer than generation {built[model].id}"):
+            engine.predict("late", "film-6", model=model)
+    assert "2 items of the user that are newer" in engine.predict("late", "film-6", model="stacking").rests_on
+    engine.refresh_models()
+    for model in models:
+        assert engine.predict("late", "film-6", model=model).rests_on.startswith("2 ratings of the user")
