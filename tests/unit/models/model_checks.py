@@ -72,18 +72,22 @@ def tiny(**more: Any) -> UserItemData:
     return ratings_of(triples, 12, 10, **{**fields, **more})
 
 
+def triples_of(data: UserItemData) -> Triples:
+    """What `ratings_of` made the edges for training of."""
+    return [
+        (int(data.users.ids[user][1:]), int(data.items.ids[item][1:]), float(rating))
+        for user, item, rating in zip(data.train.user, data.train.item, data.train.rating, strict=True)
+    ]
+
+
 def later(data: UserItemData) -> UserItemData:
     """`tiny`, where u11 (of another taste now) and i9 have got ratings, and a user u12 who rates only the new item i10, which only he rates."""
     fields = {
         "user_fields": {"taste": ("categorical", ["loud"] * 6 + ["quiet"] * 5 + ["loud"] + ["quiet"] * 2)},
         "item_fields": {"taste": ("categorical", ["loud"] * 5 + ["quiet"] * 6), "length": ("numeric", list(range(11)))},
     }
-    old = [
-        (int(data.users.ids[u][1:]), int(data.items.ids[i][1:]), float(r))
-        for u, i, r in zip(data.train.user, data.train.item, data.train.rating, strict=True)
-    ]
     new = [(11, 0, 5.0), (11, 1, 5.0), (11, 6, 1.0), (0, 9, 1.0), (1, 9, 1.0), (8, 9, 5.0), (12, 10, 5.0)]
-    return ratings_of(old + new, 14, 11, **fields)
+    return ratings_of(triples_of(data) + new, 14, 11, **fields)
 
 
 def checkerboard(size: int = 12) -> tuple[UserItemData, list[tuple[int, int]], NDArray[np.float32]]:

@@ -12,6 +12,7 @@ import torch
 
 from engine.errors import ConfigError, CorruptFileError, InputError
 from engine.graph.snapshot_csr import relation
+from engine.models.graphrec.answers import CHUNK
 from engine.models.graphrec.config import GraphrecSettings
 from engine.models.graphrec.model import Graphrec, Sizes
 from engine.models.graphrec.neighbours import SocialGraph
@@ -30,6 +31,7 @@ from tests.unit.models.model_checks import (
     ratings_of,
     refuses_a_rating_outside_the_levels,
     tiny,
+    triples_of,
 )
 
 SMALL: dict[str, Any] = {
@@ -153,6 +155,36 @@ def test_friends_count_by_the_weights_of_ties_and_equal_weights_change_nothing(a
         assert dict(zip(friends.rows.tolist(), friends.weight.tolist(), strict=True)) == pytest.approx(
             dict(zip(plain.users.index_of(["u0", "u6"]).tolist(), [2 / 3, 1 / 3], strict=True))
         )
+
+
+def test_a_user_with_very_many_friends_who_are_all_alike_is_answered_as_one_with_one_of_them():
+    count = 2 * CHUNK
+    data = tiny()
+    model = small(epochs=3)
+    model.fit(data)
+    came = [(12 + number, 0, 5.0) for number in range(count)]
+    hub, other = 12 + count, 13 + count
+    everybody = ratings_of(triples_of(data) + came, count + 14, 10)
+    now = model.fold_in(following(everybody, *((hub, user) for user, _, _ in came), (other, 12)))
+    asked = [pairs(everybody, *((user, item) for item in range(10))) for user in (hub, other)]
+    assert now.rests_on(np.concatenate([users[:1] for users, _ in asked])).tolist() == ["friends", "friends"]
+    found, wanted = (now.predict(*one) for one in asked)
+    assert found == pytest.approx(wanted, abs=1e-4)
+    without = model.fold_in(everybody)
+    assert np.abs(without.predict(*asked[0]) - found).max() > 5e-4
+
+
+def test_following_oneself_or_somebody_twice_says_nothing():
+    follows = [(user, (user + 5) % 11) for user in range(11)]
+    data = following(tiny(), *follows)
+    again = following(tiny(), *follows, *follows, *((user, user) for user in range(12)))
+    models = [small(epochs=3) for _ in range(2)]
+    for model, its in zip(models, (data, again), strict=True):
+        model.fit(its)
+    users, items = pairs(data, *every_pair(12, 10))
+    one, other = (model.predict(users, items) for model in models)
+    assert (one == other).all()
+    assert (models[0].rests_on(users) == models[1].rests_on(users)).all()
 
 
 def test_a_user_with_friends_only_is_answered_and_the_answer_says_so(tmp_path: Path):
