@@ -120,13 +120,14 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         return next_scores(
             graph.item_row,
             trained.share,
-            trained.model.answers,
+            self._answers,
             has,
             lambda: expected_next(trained.model, graph, some, place[has], when),
         )
 
     def _answer_about(self, data: UserItemData) -> None:
         trained = self.trained
+        self._answers = trained.model.answers.detach()
         user_row = table_rows(data.users, trained.users, trained.taught)
         item_row = table_rows(data.items, trained.items, trained.share > 0)
         self.graph = placed_graph(data, data.known(), user_row, item_row)
@@ -153,7 +154,7 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
             time=np.concatenate([own.time, known.times]),
         )
         found = DgsrRanker(self.settings)
-        found.trained = self.trained
+        found.trained, found._answers = self.trained, self._answers
         users_of = graph.timed.users_of
         if history.takers is not None:
             users_of = with_takers(users_of, history.takers, stranger=len(graph.user_row) + 1)

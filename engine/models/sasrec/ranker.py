@@ -100,8 +100,9 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
         return self._attention(newest(known, np.zeros(1, np.int32), self.settings.network.length))
 
     def _answer_about(self, data: UserItemData) -> None:
-        """Find the model's row of each item (-1 for one it does not know), and each user's known items in order."""
+        """Find the model's row of each item (-1 for one it does not know), the items' vectors, and each user's known items in order."""
         self._row = table_rows(data.items, self.trained.items, self.trained.share > 0)
+        self._answers = self.trained.model.answers.detach()
         edges = data.known()
         self._lists = _translated(sequences(data, edges), self._row) if len(edges) else _nobody(data.num_users)
 
@@ -134,9 +135,7 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
     def _after(self, last: CSR) -> FloatArray:
         trained, has = self.trained, last.degrees() > 0
         some = newest(last, np.flatnonzero(has).astype(np.int32), self.settings.network.length)
-        return next_scores(
-            self._row, trained.share, trained.model.answers, has, lambda: expected_next(trained.model, some)
-        )
+        return next_scores(self._row, trained.share, self._answers, has, lambda: expected_next(trained.model, some))
 
 
 def held_out(data: UserItemData, lists: CSR, most: int) -> HeldOut | None:
