@@ -41,6 +41,11 @@ class Places:
         column[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
         return Places(rows, column)
 
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """bool `[N]`, of which rows something was learned."""
+        return np.asarray(self.column >= 0)
+
     def take(self, learned: FloatArray, rows: NDArray[np.integer]) -> FloatArray:
         """Values of the learned nodes as values of some rows, float32 `[R, ...]`; zeros for those of nothing learned."""
         column = self.column[rows]

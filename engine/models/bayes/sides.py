@@ -57,7 +57,7 @@ def _side(parts: list[csr_array], own: Places) -> Side:
 
 
 def _own(places: Places) -> csr_array:
-    rows = np.flatnonzero(places.column >= 0)
+    rows = np.flatnonzero(places.taught)
     return csr_array(
         (np.ones(len(rows)), (rows, places.column[rows])),
         shape=(len(places.column), len(places.rows)),

@@ -62,7 +62,7 @@ class Diffusing:
 
     def taught(self, side: Side) -> NDArray[np.bool_]:
         """See `engine.models.standing.TellsTaught`."""
-        return np.asarray(self._places[side].column >= 0)
+        return self._places[side].taught
 
     def _start(self, side: Side, rows: IndexArray) -> FloatArray:
         """The first vectors; 0 for one that nothing was learned of."""

@@ -44,7 +44,7 @@ class Receiver:
 
     def taught(self, side: Side) -> NDArray[np.bool_]:
         """See `engine.models.standing.TellsTaught`."""
-        return np.asarray(self._places[side].column >= 0)
+        return self._places[side].taught
 
     def embed(self, layer: int, side: Side, rows: IndexArray, before: Outputs) -> FloatArray:
         """See `RowEmbedder`."""

@@ -106,7 +106,7 @@ class LightGcnScorer(VectorMethod):
         places = {side: Places.of(self._learned.ids[side], getattr(data, side)) for side in SIDES}
         vectors = {"users": self.user_vectors, "items": self.item_vectors}
         self._standing: dict[Side, NDArray[np.str_]] = {
-            side: standing_of(places[side].column >= 0, np.asarray(vectors[side].any(axis=1))) for side in SIDES
+            side: standing_of(places[side].taught, np.asarray(vectors[side].any(axis=1))) for side in SIDES
         }
 
 
