@@ -15,9 +15,7 @@ from engine.threads import threads_taken
 
 ROOT = Path(__file__).parents[1]
 """Where the engine's source is."""
-VERSIONED = (
-    "graph-recommender-engine", "numpy", "scipy", "scikit-learn", "numba", "torch", "torch-geometric", "implicit"
-)  # fmt: skip
+VERSIONED = ("graph-recommender-engine", "numpy", "scipy", "scikit-learn", "numba", "torch", "torch-geometric")
 
 
 @cache

@@ -27,7 +27,7 @@ from engine.files import atomic_file, write_json
 from engine.hashing import digest
 from engine.models.methods import Settings
 from engine.models.user_method import OneOf, Range
-from engine.models.user_methods import find_user_method
+from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.progress import progress
 
 log = logging.getLogger("engine.evaluation")
@@ -97,7 +97,8 @@ def tune(
         raise InputError(f"{protocol} cannot be tuned for", hint="Protocols about users and items can.")
     known = find_user_method(method)
     if not known.space:
-        raise InputError(f"{method} has nothing to tune")
+        others = ", ".join(name for name, one in USER_METHODS.items() if one.space)
+        raise InputError(f"{method} has nothing to tune", hint=f"These have: {others}.")
     if not minutes > 0:
         raise InputError(f"minutes must be above 0, not {minutes}")
     columns = metric_names(asked.metrics, asked.ks)

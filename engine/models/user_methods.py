@@ -33,8 +33,10 @@ _SVDPP_SPACE: Space = {
 }
 _SASREC_SPACE: Space = {
     "dim": OneOf((32, 64, 128)),
+    "temperature": Range(0.05, 0.4, log=True),
     "dropout": Range(0.1, 0.6),
     "learning_rate": Range(5e-4, 5e-3, log=True),
+    "weight_decay": Range(0.03, 3, log=True),
 }
 _TRUSTSVD_SPACE: Space = {
     "dim": Range(5, 50, log=True, whole=True),

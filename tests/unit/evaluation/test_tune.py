@@ -123,7 +123,8 @@ def test_what_cannot_be_searched_is_named(folder: Path, dial: type[Dial]):
         with pytest.raises(error, match=says):
             tune(*asked, **{"minutes": 1, **options})
 
-    refused(InputError, "popularity has nothing to tune", "popularity", folder, "full-ranking")
+    for name in ("popularity", "content", "rank-fusion"):
+        refused(InputError, f"{name} has nothing to tune\nThese have: .*item-knn", name, folder, "full-ranking")
     refused(InputError, "related cannot be tuned", "dial", folder, "related")
     refused(InputError, "minutes must be above 0", "dial", folder, "rating", minutes=0)
     refused(InputError, "no metric 'ndcg@20'", "dial", folder, "rating", metric="ndcg@20")

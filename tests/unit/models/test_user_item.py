@@ -8,8 +8,8 @@ import pytest
 from engine.errors import UnknownNameError
 from engine.graph.snapshot_columns import node_table
 from engine.models.user_item import UserItemData, UserItemEdges, joined
-from engine.models.user_method import UserMethod
-from engine.models.user_methods import find_user_method
+from engine.models.user_method import OneOf, UserMethod
+from engine.models.user_methods import USER_METHODS, find_user_method
 
 
 def edges(*pairs: tuple[int, int], rating: list[float] | None = None) -> UserItemEdges:
@@ -36,3 +36,10 @@ def test_a_methods_own_section_wins_over_its_family_and_unknown_names_list_the_k
     assert method.configuration({"f": {"a": 0, "c": 0}, "m": {"b": 2}}) == {"a": 1, "b": 2, "c": 0}
     with pytest.raises(UnknownNameError, match="no method 'magic'"):
         find_user_method("magic")
+
+
+@pytest.mark.parametrize("method", [one for one in USER_METHODS.values() if one.space], ids=lambda one: one.name)
+def test_what_a_search_may_set_is_a_setting(method: UserMethod):
+    for setting, of in method.space.items():
+        for value in of.values if isinstance(of, OneOf) else (of.low, of.high):
+            method.make({setting: value})
