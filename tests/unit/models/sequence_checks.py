@@ -35,6 +35,11 @@ def ring(users: int = 40, **more: Any) -> UserItemData:
     return dated([[(3, 5)], *walks, []], ITEMS, **more)
 
 
+def two_rings(users: int = 24) -> UserItemData:
+    """Half of the users take even items, half odd ones, in the order of a ring of four; each takes three of their four."""
+    return dated([[((user + 2 * step) % ITEMS, 10 * user + step) for step in range(3)] for user in range(users)], ITEMS)
+
+
 def by_number(data: UserItemData, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Columns in the order of the items' numbers."""
     return scores[:, data.items.index_of([f"i{item}" for item in range(data.num_items)])]
@@ -88,6 +93,14 @@ class SequenceChecks:
         expected = method.score(rows(data, 8))[0]
         assert method.score_new(items) == pytest.approx(expected, abs=self.exact)
         assert method.score_new(items, np.full(5, np.nan, np.float32)) == pytest.approx(expected, abs=self.exact)
+
+    def test_a_checkerboard_is_gone_on_with(self) -> None:
+        """What is left out of a user's own colour comes before all of the other."""
+        data, method = two_rings(), self.make()
+        method.fit(data)
+        found = by_number(data, method.score(rows(data, *range(24))))
+        for user, scores in enumerate(found):
+            assert scores[(user + 6) % ITEMS] > scores[(user + 1) % 2 :: 2].max(), user
 
     def test_equal_times_and_edges_that_come_twice_are_taken(self) -> None:
         data = dated([[(item, 5) for item in range(6)] + [(0, 5), (0, 7)]] * 6, 6)

@@ -50,7 +50,7 @@ class TestPopularity(UnlearnedChecks):
     def make(self) -> Any:
         return UserPopularity()
 
-    def test_what_users_of_ones_taste_have_comes_before_everything_else(self, fitted: Any) -> None:
+    def test_a_checkerboard_is_gone_on_with(self, fitted: Any) -> None:
         """Popularity knows no tastes: everybody gets the same."""
         found = scores_of(*fitted)
         assert (found == found[0]).all()
