@@ -46,8 +46,19 @@ TABLES = (
         ("--seeds", "5"),
         "gcmc-douban.toml",
     ),
-    Table("filmtrust", "rating", "bias,mf,svdpp,bayes,trustsvd,graphrec", ("--split", "random", "--seeds", "5")),
-    Table("ciao", "rating", "bias,graphrec,trustsvd,svdpp", ("--split", "random", "--seeds", "5"), "ciao.toml"),
+    Table(
+        "filmtrust",
+        "rating",
+        "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,bayes,trustsvd,graphrec",
+        ("--split", "random", "--seeds", "5"),
+    ),
+    Table(
+        "ciao",
+        "rating",
+        "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,trustsvd,graphrec",
+        ("--split", "random", "--seeds", "5"),
+        "ciao.toml",
+    ),
     Table(
         "gowalla",
         "full-ranking",
@@ -96,7 +107,14 @@ TABLES = (
         ("--split", "user", "--seeds", "3"),
         "hetrec2011-lastfm-2k-friends.toml",
     ),
+    Table(
+        "ml-100k",
+        "full-ranking",
+        "popularity,content,item-knn,user-knn,ease,als,rank-fusion,learned-fusion",
+        ("--split", "random", "--seeds", "3"),
+    ),
     Table("ml-100k", "cold-users", "popularity,item-knn,user-knn,ease,als,bpr,lightgcn,graph-filter", ("--seeds", "3")),
+    Table("ml-100k", "cold-items", "popularity,content,item-knn,ease,als", ("--seeds", "3")),
     Table("citeulike-t", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
     Table("hetrec2011-lastfm-2k", "related", "popularity,content,item-knn,walks,blend-walks-content,pinsage,blend"),
 )
