@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 ROUNDS = 3
+KEPT = 20
+"""Batches kept for networks alone where an epoch is timed whole."""
 
 
 def asked_for(about: str | None, length: str = "steps", default: int = 20) -> argparse.Namespace:
@@ -70,3 +72,11 @@ def beside(
     if not math.isnan(engine.loss):
         print(f"  losses: ours {engine.loss:.5f}, usual {peer.loss:.5f}")
     return engine
+
+
+def epoch(step: Run, steps: int) -> None:
+    """Print what an epoch of so many steps takes the engine, where one takes that."""
+    wall, busy = step.wall * steps, step.busy * steps
+    print(
+        f"  an epoch of {steps:,} steps: ours {wall:,.1f} s by the clock, {busy:,.1f} s by the processor time of all threads"
+    )
