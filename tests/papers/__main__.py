@@ -27,7 +27,9 @@ class Table:
 
     @property
     def name(self) -> str:
-        return "-".join([self.data, *(self.extra[1:2] if "--split" in self.extra[:1] else ()), self.protocol])
+        """What its files are called: by its settings' file, where a data set has several; by the split and the protocol."""
+        what = self.config.removesuffix(".toml") if self.config.startswith(self.data) else self.data
+        return "-".join([what, *(self.extra[1:2] if "--split" in self.extra[:1] else ()), self.protocol])
 
 
 INSTRUMENTS = "amazon-music-instruments-5core"
@@ -52,12 +54,12 @@ TABLES = (
         "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,bayes,trustsvd,graphrec",
         ("--split", "random", "--seeds", "5"),
     ),
-    Table(
-        "ciao",
-        "rating",
-        "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,trustsvd,graphrec",
-        ("--split", "random", "--seeds", "5"),
-        "ciao.toml",
+    *(
+        Table("ciao", "rating", methods, ("--split", "random", "--seeds", "5"), config)
+        for methods, config in (
+            ("bias,item-knn-ratings,user-knn-ratings,mf,svdpp,trustsvd,graphrec", "ciao.toml"),
+            ("bias,svdpp,trustsvd,graphrec", "ciao-60.toml"),
+        )
     ),
     Table(
         "gowalla",
