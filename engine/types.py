@@ -74,6 +74,13 @@ class ChangedLists:
         """All lists are as they were."""
         return ChangedLists(*(np.empty(0, np.int32) for _ in range(4)))
 
+    @staticmethod
+    def longer(rows: IndexArray) -> ChangedLists:
+        """Lists that came with an entry for each time that their row is named."""
+        found, now = np.unique(rows, return_counts=True)
+        none = np.zeros(len(found), np.int32)
+        return ChangedLists(found.astype(np.int32), none, now.astype(np.int32), none)
+
     def beside(self, other: ChangedLists) -> ChangedLists:
         """Of the lists of both, each row's one after the other, those whose row is in either."""
         rows = np.union1d(self.rows, other.rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from engine.graph.snapshot_csr import cut
 from engine.models.user_item import UserItemEdges
 from engine.types import CSR, TimeArray
+
+
+def epoch_ms(when: datetime) -> int:
+    """A time as edges carry it."""
+    return int(when.timestamp() * 1000)
 
 
 def happened(times: TimeArray, now: int | None = None) -> NDArray[np.bool_]:

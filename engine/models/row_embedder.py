@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.sparse import csr_array
 from engine.graph.snapshot import NodeTable, Snapshot
 from engine.graph.snapshot_csr import as_matrix
 from engine.models.friends import followed, ties
+from engine.models.happened import epoch_ms, follows_so_far
 from engine.models.user_graph import learnable
 from engine.models.user_item import UserItemData
 from engine.sampling.friends import Friendship
@@ -46,8 +48,11 @@ class Joined:
     befriended: csr_array
 
     @staticmethod
-    def in_snapshot(snapshot: Snapshot, friendship: Friendship = "following") -> Joined:
-        """All edges of a snapshot, as they lie there.
+    def in_snapshot(snapshot: Snapshot, as_of: datetime, friendship: Friendship = "following") -> Joined:
+        """All edges of a snapshot, as they lie there; of the follows, those that have happened.
+
+        Args:
+            as_of: of the generation whose vectors these are. A follow dated later is in the vectors of the first refresh after it.
 
         Raises:
             EmptyGraphError: there are neither interactions nor saves.
@@ -56,7 +61,7 @@ class Joined:
         users, items = len(nodes), len(snapshot.items)
         friends = csr_array((users, users), dtype=np.float32)
         if nodes is snapshot.users:
-            friends = ties(snapshot.relations.follows.forward, friendship)
+            friends = ties(follows_so_far(snapshot.relations.follows.forward, epoch_ms(as_of)), friendship)
         return Joined(
             {"users": nodes, "items": snapshot.items},
             {

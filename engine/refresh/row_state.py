@@ -27,7 +27,7 @@ from engine.refresh.state import STATE, Patch
 from engine.serving import layout
 from engine.types import FloatArray
 
-FORMAT = 2
+FORMAT = 3
 KIND = "rows"
 VECTORS: Mapping[Side, str] = {"users": layout.USER_VECTORS, "items": layout.VECTORS}
 

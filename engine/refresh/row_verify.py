@@ -30,7 +30,8 @@ def verify_rows(view: View, method: UserMethod, count: int, seed: int) -> Verifi
     state = RowState.open(view.folder)
     if state is None or method.embedder is None:
         raise NotReadyError(f"generation {view.origin.generation} keeps nothing to compare with")
-    joined = Joined.in_snapshot(view.snapshot, friendship_in(view.facts["config"]["settings"]))
+    friendship = friendship_in(view.facts["config"]["settings"])
+    joined = Joined.in_snapshot(view.snapshot, view.origin.as_of, friendship)
     chosen = _chosen(joined, count, np.random.default_rng(seed))
     exact = _from_scratch(method.embedder(view.folder / layout.MODEL, joined), joined, chosen)
     kept = state.vectors({side: len(joined.nodes[side]) for side in SIDES})

@@ -186,7 +186,8 @@ def _write(
         if method.embedder is None:
             check_takes_in(method, learned, snapshot, settings.seed)
         else:
-            joined = Joined.in_snapshot(snapshot, friendship_in(generation.config["settings"]))
+            friendship = friendship_in(generation.config["settings"])
+            joined = Joined.in_snapshot(snapshot, generation.as_of, friendship)
             embedder = method.embedder(learned / layout.MODEL, joined)
             outputs = embed_all(embedder, joined)
             metrics["ann_recall"] = _write_vectors(folder, outputs, joined, gate, settings.threads)

@@ -20,9 +20,10 @@ from engine.embedding.kept import Limits
 from engine.errors import CorruptFileError, InputError
 from engine.graph.connection import Graph
 from engine.graph.snapshot_apply import Applied
-from engine.graph.snapshot_apply_edges import EdgeRows
+from engine.graph.snapshot_csr import edge_rows
 from engine.graph.snapshot_export import export_snapshot
 from engine.models.friends import friendship_in
+from engine.models.happened import epoch_ms, happened
 from engine.models.row_embedder import SIDES, Joined, Side
 from engine.models.user_graph import has_users, learnable
 from engine.models.user_method import UserMethod
@@ -101,9 +102,10 @@ class UserSubject:
         state = RowState.open(self.view.folder)
         assert state is not None
         friendship = friendship_in(self.view.facts["config"]["settings"])
-        joined = Joined.in_snapshot(snapshot, friendship)
+        joined = Joined.in_snapshot(snapshot, as_of, friendship)
         embedder = self.method.embedder(self.view.folder / layout.MODEL, joined)
-        found = follow(embedder, joined, state, _change(applied, friendship), limits)
+        change = _change(applied, friendship, self.view.origin.as_of, as_of)
+        found = follow(embedder, joined, state, change, limits)
         users, items = found.vectors["users"], found.vectors["items"]
         delta = Delta(
             snapshot,
@@ -137,22 +139,28 @@ def _write_state(folder: Path, state: RowState, joined: Joined, found: RowsFollo
     write_next(folder, state, {side: len(joined.nodes[side]) for side in SIDES}, found.hidden, found.left)
 
 
-def _change(applied: Applied, friendship: Friendship) -> RowChange:
-    """What became of the users (or of the contexts that stand for them), the items and their edges."""
+def _change(applied: Applied, friendship: Friendship, since: datetime, now: datetime) -> RowChange:
+    """What became of the users (or of the contexts that stand for them), the items and their edges since a time."""
     social = has_users(applied.snapshot)
     users, taken = ("users", "interactions") if social else ("contexts", "saves")
     nodes = {"users": applied.nodes[users], "items": applied.nodes["items"]}
     lists: Mapping[tuple[Side, Side], ChangedLists] = {
         ("users", "items"): applied.edges[taken].forward,
         ("items", "users"): applied.edges[taken].backward,
-        ("users", "users"): _befriended(applied.edges["follows"], friendship) if social else ChangedLists.none(),
+        ("users", "users"): _befriended(applied, friendship, since, now) if social else ChangedLists.none(),
     }
     new, gone, changed = ({side: getattr(nodes[side], what) for side in SIDES} for what in ("new", "gone", "changed"))
     return RowChange(new, gone, changed, lists)
 
 
-def _befriended(follows: EdgeRows, friendship: Friendship) -> ChangedLists:
-    """Whose friends changed."""
+def _befriended(applied: Applied, friendship: Friendship, since: datetime, now: datetime) -> ChangedLists:
+    """Whose friends changed: by a write, or as a follow that was dated later has happened by now."""
+    written, follows = applied.edges["follows"], applied.snapshot.relations.follows.forward
+    forward, backward = written.forward, written.backward
+    if follows.time is not None:
+        came = happened(follows.time, epoch_ms(now)) != happened(follows.time, epoch_ms(since))
+        forward = forward.beside(ChangedLists.longer(edge_rows(follows)[came]))
+        backward = backward.beside(ChangedLists.longer(follows.indices[came]))
     if friendship == "both":
-        return follows.forward.beside(follows.backward)
-    return follows.forward if friendship == "following" else follows.backward
+        return forward.beside(backward)
+    return forward if friendship == "following" else backward

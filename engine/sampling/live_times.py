@@ -1,6 +1,7 @@
 """Recent neighbours and friends before a time, asked of Neo4j, equal to those of a snapshot. Knows the queries, no model.
 
-One round trip a question. The server cuts by time; ties and the cap on friends go by the keys of ids, which are settled here.
+One round trip a question. The server cuts by time; ties and the cap on friends go by the keys of ids, which are settled
+here: Cypher can neither hash an id nor mix bits, so all friends come over the wire.
 A user's edges are found from the user, by the index of ids: an index of the edges' times would lead to everybody's.
 """
 

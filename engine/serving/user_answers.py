@@ -124,7 +124,8 @@ class UserRecommender:
         if self.about.embedder is None or not self.view.facts["vectors"]:
             return None
         embedder = self.about.embedder(
-            self.view.folder / layout.MODEL, Joined.in_snapshot(self.view.snapshot, self.friendship)
+            self.view.folder / layout.MODEL,
+            Joined.in_snapshot(self.view.snapshot, self.view.origin.as_of, self.friendship),
         )
         return embedder.taught("users") if isinstance(embedder, TellsTaught) else None
 

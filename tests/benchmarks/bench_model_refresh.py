@@ -46,7 +46,7 @@ from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import RowState
 from engine.refresh.user_model import remake_user_model
 from engine.refresh.user_subject import UserSubject
-from engine.registry import Registry
+from engine.registry import Generation, Registry
 from engine.serving import layout
 from engine.serving.live import open_view
 from engine.settings import GateSettings, Settings
@@ -184,7 +184,7 @@ def measure(home: Path, snapshot: Snapshot, model: str, counts: list[int]) -> No
             print(
                 f"  {count:,} interactions and {count // 5:,} follows: {seconds:.2f} s ({steps}), {remake / seconds:.0f} x"
                 f" cheaper; {advanced.counts['embedded']:,} embedded, {advanced.counts['users']:,} users and"
-                f" {advanced.counts['items']:,} items moved; largest difference {_difference(delta.path, applied.snapshot, model):.1e}"
+                f" {advanced.counts['items']:,} items moved; largest difference {_difference(delta, applied.snapshot):.1e}"
             )
             print(f"    {advanced.plan}", flush=True)
         registry.generations.rollback(parent.id, slot=model)
@@ -194,13 +194,13 @@ def measure(home: Path, snapshot: Snapshot, model: str, counts: list[int]) -> No
     registry.close()
 
 
-def _difference(folder: Path, snapshot: Snapshot, model: str) -> float:
+def _difference(delta: Generation, snapshot: Snapshot) -> float:
     """The largest `difference` from embedding everything."""
-    joined, embedder = Joined.in_snapshot(snapshot), find_user_method(model).embedder
-    state = RowState.open(folder)
+    joined, embedder = Joined.in_snapshot(snapshot, delta.as_of), find_user_method(delta.slot).embedder
+    state = RowState.open(delta.path)
     assert embedder is not None
     assert state is not None
-    exact = embed_all(embedder(folder / layout.MODEL, joined), joined)[-1]
+    exact = embed_all(embedder(delta.path / layout.MODEL, joined), joined)[-1]
     kept = state.vectors({side: len(joined.nodes[side]) for side in SIDES})
     served = {side: as_served(exact[side], joined.nodes[side].alive) for side in SIDES}
     return max(float(difference(served[side], kept[side], joined.every()[side]).max()) for side in SIDES)

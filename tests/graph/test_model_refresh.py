@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from engine.models.friends import friendship_in
 from engine.models.row_embedder import SIDES, Joined, embed_all
 from engine.models.user_graph import taker_relation
 from engine.models.user_methods import find_user_method
-from engine.refresh import model_refresh, row_plan, row_state
+from engine.refresh import applying, model_refresh, row_plan, row_state
 from engine.refresh.forget import forget
 from engine.refresh.row_follow import as_served, difference
 from engine.refresh.row_state import VECTORS, RowState
@@ -42,6 +44,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"dim": 8, "epochs": 2, "ridge": 0.01},
     "bpr": {"dim": 8, "epochs": 5},
     "diffnet": {"dim": 8, "layers": 2, "epochs": 3, "batch_size": 16, "candidates": 4, "negatives": 2},
+}
+DIFFNETS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "weighed, both": {"friendship": "both", "weighted": True, "loss": "bpr", "normalisation": "mean"},
+    "fields": {"features": True, "min_items": 1, "loss": "squared", "layers": 1},
+    "alone": {"social": False, "layers": 3},
 }
 USERS, ITEMS = 24, 16
 CLOSE = 1e-5
@@ -77,7 +85,8 @@ def differences(engine: Engine, model: str) -> float:
     served = engine.registry.generations.serving(model)
     assert served is not None
     view, fresh = open_view(served), engine.snapshot()
-    state, joined = RowState.open(view.folder), Joined.in_snapshot(fresh, friendship_in(served.config["settings"]))
+    state = RowState.open(view.folder)
+    joined = Joined.in_snapshot(fresh, served.as_of, friendship_in(served.config["settings"]))
     embedder = find_user_method(model).embedder
     assert state is not None
     assert embedder is not None
@@ -98,30 +107,42 @@ def lengths(engine: Engine, model: str) -> np.ndarray:
     return np.linalg.norm(open_array(engine.registry.generations.serving(model).path, layout.VECTORS), axis=1)
 
 
-@pytest.mark.parametrize("ties", [{}, {"friendship": "both", "weighted": True}], ids=["following", "weighed, both"])
+def read_at(monkeypatch: pytest.MonkeyPatch, time: int) -> None:
+    """Let refreshes find that the clock says this, in epoch ms."""
+    monkeypatch.setattr(
+        applying, "datetime", SimpleNamespace(now=lambda zone: datetime.fromtimestamp(time / 1000, zone))
+    )
+
+
+@pytest.mark.parametrize("diffnet", DIFFNETS)
 @settings(
-    deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(st.lists(OPERATIONS, min_size=1, max_size=6), min_size=1, max_size=3), st.sampled_from([0, 1, 10**9]))
+@given(
+    st.lists(st.tuples(st.sampled_from([5, 7]), st.lists(OPERATIONS, min_size=1, max_size=6)), min_size=1, max_size=3),
+    st.sampled_from([0, 1, 10**9]),
+)
 def test_any_sequence_of_writes_split_in_any_way_gives_what_embedding_everything_gives(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, ties: dict[str, Any], parts: list[list[Any]], scattered: int
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, diffnet: str, parts: list[tuple[int, list[Any]]], scattered: int
 ):
     monkeypatch.setattr(row_plan, "SCATTERED", scattered)  # 0 always follows the changes, 10**9 never
     writer = engine.opened.writer
     for n in range(5):
         for operation in (("remove_items", f"i{n}"), ("remove_users", f"u{n}"), ("remove_contexts", f"c{n}")):
             perform(writer, operation)
-    writer.add_items([{"item_id": f"i{n}"} for n in range(4)])
+    writer.add_items([{"item_id": f"i{n}", "title": "xy"[n % 2], "price": float(n)} for n in range(4)])
     writer.add_users([{"user_id": f"u{n}"} for n in range(3)])
     writer.add_interactions([{"user_id": f"u{u}", "item_id": f"i{i}"} for u, i in ((0, 1), (1, 0), (1, 2), (2, 0))])
     if not engine.published_models():
-        build(engine, *(model for model in SETTINGS if model != "diffnet"))
-        engine.build("diffnet", {**SETTINGS["diffnet"], **ties})
-    for operations in parts:
+        engine.build("diffnet", {**SETTINGS["diffnet"], **DIFFNETS[diffnet]})
+        if diffnet == "as it comes":
+            build(engine, *(model for model in SETTINGS if model != "diffnet"))
+    for time, operations in parts:
+        read_at(monkeypatch, time)  # follows of the time 6 have happened, or have not
         for operation in operations:
             perform(writer, operation)
         if quietly(engine.refresh_models) is not None:
-            for model in SETTINGS:
+            for model in engine.published_models():
                 assert differences(engine, model) < CLOSE
             assert all(one.holds for one in engine.verify_models(5).values())
 
@@ -195,6 +216,62 @@ def test_a_follow_moves_who_follows_and_whom_that_reaches_in_diffnet_and_nobody_
         0,
     )
     assert differences(filled, "diffnet") < CLOSE
+
+
+def test_a_follow_dated_after_now_moves_whom_it_makes_a_friend_of_from_the_refresh_after_its_time(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    filled.build("diffnet", {**SETTINGS["diffnet"], "layers": 1, "friendship": "both"})
+    filled.add_follows([{"user_id": "u0", "followed_id": "u7", "time": 1_000}])
+    moved = []
+    for time in (999, 1_000):
+        read_at(monkeypatch, time)
+        filled.add_users([{"user_id": f"as of {time}"}])
+        moved.append(filled.refresh_models()["diffnet"].counts["users"])
+        assert filled.registry.generations.serving("diffnet").as_of == datetime.fromtimestamp(time / 1000, UTC)
+        assert differences(filled, "diffnet") < CLOSE
+        assert filled.verify_models(100)["diffnet"].holds
+    assert moved == [1, 3], "who came, and then whoever became friends"
+
+
+def test_a_field_moves_whose_it_is_and_whom_that_reaches_where_fields_are_read_and_nobody_elsewhere(filled: Engine):
+    filled.add_items([{"item_id": f"i{n}", "tags": [f"t{n % 2}"]} for n in range(ITEMS)])
+    filled.build("diffnet", {**SETTINGS["diffnet"], "features": True, "min_items": 1})
+    build(filled, "lightgcn")
+    filled.add_items([{"item_id": "i0", "tags": ["t1"]}])
+    told = filled.refresh_models()
+    assert told["diffnet"].counts["items"] > 0
+    assert told["diffnet"].counts["users"] > 0
+    assert told["lightgcn"].counts["embedded"] == 0
+    assert differences(filled, "diffnet") < CLOSE
+    assert filled.verify_models(100)["diffnet"].holds
+
+
+@pytest.mark.parametrize("scattered", [0, 10**9])
+def test_what_layers_of_friends_put_off_is_finished_by_later_refreshes_whatever_changes_in_between(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch, scattered: int
+):
+    monkeypatch.setattr(row_plan, "SCATTERED", scattered)  # 0 always follows the changes, 10**9 never
+    build(filled, "diffnet")
+    filled.add_users([{"user_id": "late"}])
+    filled.add_interactions([{"user_id": user, "item_id": "i1"} for user in ("u0", "late")])
+    first = filled.refresh_models(max_nodes=2)["diffnet"]
+    assert first.counts["embedded"] == 3, "whoever is new is never put off"
+    assert first.counts["put_off"] == first.counts["reached"] - 3 > 0
+    served = filled.registry.generations.serving("diffnet")
+    assert served.certificate == {"largest_error": None, "skipped": first.counts["put_off"]}
+    assert differences(filled, "diffnet") > CLOSE
+    filled.add_follows([{"user_id": "u5", "followed_id": "u9"}])
+    second = filled.refresh_models(max_nodes=2)["diffnet"]
+    assert second.counts["reached"] >= first.counts["put_off"]
+    assert second.counts["put_off"] == second.counts["reached"] - 2
+    assert filled.verify_models(100)["diffnet"].holds, "what was put off is no error"
+    rest = filled.refresh_models()["diffnet"]
+    assert (rest.counts["embedded"], rest.counts["put_off"]) == (rest.counts["reached"], 0)
+    assert rest.counts["reached"] == (USERS + 1 + ITEMS if scattered else second.counts["put_off"])
+    assert filled.registry.generations.serving("diffnet").certificate is None
+    assert differences(filled, "diffnet") < CLOSE
+    assert filled.refresh_models() == {}
 
 
 @pytest.mark.parametrize("limits", [{"max_nodes": 1}, {"budget_s": 0.0}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -241,6 +242,11 @@ def test_whom_a_user_follows_is_read_as_a_field():
     assert users.sum() == 5
     without = UserItemData(data.train, data.users, data.items, levels=data.levels)
     assert fields.matrices(without)[0].shape == users.shape
+    assert data.follows is not None
+    year_3000 = np.where(data.follows.indices == data.users.index_of(["u0"])[0], -1, 32_503_680_000_000)
+    dated = replace(data, follows=replace(data.follows, time=year_3000))
+    assert fields.matrices(dated)[0].sum() == 2, "what is dated after now has not happened"
+    assert fit_fields(dated, GcmcSettings.from_flat(SMALL).fields).followed == ("u0",)
     model = small(epochs=5)
     model.fit(data)
     assert np.isfinite(model.predict(*pairs(data, *every_pair(12, 10)))).all()
