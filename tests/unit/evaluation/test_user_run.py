@@ -30,6 +30,10 @@ from engine.models.user_methods import USER_METHODS
 RANKING = ["popularity", "content", "item-knn", "user-knn"]
 QUICK: dict[str, dict[str, Any]] = {
     "diffnet": {"dim": 8, "layers": 2, "epochs": 20, "batch_size": 10, "candidates": 0, "learning_rate": 0.03},
+    "graphrec": {
+        **{"dim": 8, "epochs": 30, "batch_size": 16, "hidden": 0.5, "unseen": 0.3, "dropout": 0.0},
+        **{"learning_rate": 0.01, "decay": 1.0, "average": 0.9},
+    },
     "trustsvd": {"dim": 8, "epochs": 60, "learning_rate": 0.03, "trust": 0.5, "regularisation": 0.02},
     "sasrec": {"dim": 16, "blocks": 1, "length": 6, "batch_size": 16, "epochs": 30, "learning_rate": 0.02},
     "dgsr": {"dim": 16, "length": 6, "users": 3, "batch_size": 64, "epochs": 20, "learning_rate": 0.02},
@@ -102,6 +106,12 @@ def test_friends_tell_what_newcomers_like_and_how_they_rate(tmp_path: Path):
     assert mean(ranked, "diffnet", "ndcg@5") > 1.5 * mean(ranked, "popularity", "ndcg@5")
     rated = evaluate("rating", tmp_path / "set", ["bias", "trustsvd"], seeds=1, config=EvaluationConfig(sections=QUICK))
     assert mean(rated, "trustsvd", "rmse", "test") < 0.6 * mean(rated, "bias", "rmse", "test")
+    # Of equal camps an item's raters say nothing by themselves, and a network is long in finding out where to begin.
+    camps(tmp_path / "uneven", share=6)
+    rated = evaluate(
+        "rating", tmp_path / "uneven", ["bias", "graphrec"], seeds=1, config=EvaluationConfig(sections=QUICK)
+    )
+    assert mean(rated, "graphrec", "rmse", "test") < 0.6 * mean(rated, "bias", "rmse", "test")
 
 
 def test_what_comes_next_on_a_ring_is_first_for_sequence_models_and_not_for_popularity(tmp_path: Path):
