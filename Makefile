@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.8
+# Compiled modules are kept, whatever the environment says: torch takes seconds to compile, in each process that imports it.
+unexport PYTHONDONTWRITEBYTECODE
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: help install demo test lint types contracts unit faults papers bench clean compiler postgres constraints
