@@ -219,21 +219,22 @@ def test_a_hub_of_a_hundred_thousand_followers_is_capped(engine: Engine):
 
 def test_a_hub_is_trained_on_by_a_cap_and_answered_from_all_its_friends_by_graphrec(engine: Engine):
     fans = [f"fan-{n}" for n in range(3_000)]
+    speak = fans[:300]
     engine.add_users([{"user_id": fan} for fan in fans])
     engine.add_follows([{"user_id": fan, "followed_id": "eve"} for fan in fans])
-    engine.add_interactions([{"user_id": fan, "item_id": "film-6", "rating": 5.0} for fan in fans[:300]])
+    engine.add_interactions([{"user_id": fan, "item_id": "film-6", "rating": 5.0} for fan in speak])
     engine.build("graphrec", {"dim": 4, "epochs": 1, "friends": 5, "friendship": "followers"})
     why = engine.predict("eve", "film-7", explain=True)
     assert why.rests_on.endswith("of the user it reads ratings and friends")
     assert why.evidence is not None
-    assert next(part.of for part in why.evidence.parts if part.role == "friends") == len(fans)
+    assert next(part.of for part in why.evidence.parts if part.role == "friends") == len(speak)
     hub = engine.recommend_from_friends("eve", friendship="followers", friends=500)
     assert (hub.method, hub.ids, hub.friends, hub.of) == ("graphrec", ("film-6",), 500, len(fans))
     (item,) = hub
     assert item.score == pytest.approx(engine.predict("eve", "film-6").rating, abs=1e-5)
     drawn = LiveTimes(engine.graph, engine.settings.graph.mapping)
     kept = drawn.friends(["eve"], [10**15], 500, engine.settings.seed, "followers")[0]
-    assert {friend.user_id for friend in item.friends} == set(kept) & set(fans[:300])
+    assert {friend.user_id for friend in item.friends} == set(kept) & set(speak)
     assert engine.recommend("eve", 1).method == "graphrec"
 
 
