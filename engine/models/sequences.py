@@ -36,12 +36,14 @@ class History:
         times: int64 `[M]` epoch ms, `NO_TIME` where an edge has none.
         before: epoch ms, the time of the prediction.
         takers: of items among these, where more is known than the data holds; None for what the data holds.
+        user: the row of whose history it is; -1 for one whom the data does not have.
     """
 
     items: IndexArray
     times: TimeArray
     before: int
     takers: Takers | None = None
+    user: int = -1
 
     @staticmethod
     def of(items: IndexArray, times: TimeArray, before: int, order: KeyOrder) -> History:

@@ -1,7 +1,8 @@
 """What led up to an interaction: a user's last items, their last users, and so on, hop by hop. Knows no model and no server.
 
 The user's own items go by their order in the user's list; everybody else's edges must be strictly before the prediction time. So
-nothing that came at or after it is reachable, and of the user's own only what stands before the target (DGSR, section 4.2).
+nothing that came at or after it is reachable, and of the user's own only what stands before the target (DGSR, section 4.2). Apart
+from the paper, the user is not among the users of any item: who else has it is what their own list does not tell.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def histories(
         users: int32 `[B]`.
         place: int64 `[B]`, how many of the user's own edges came before.
         before: int64 `[B]` epoch ms, the prediction times.
-        most: for each hop, how many of a node's most recent edges are followed.
+        most: for each hop, how many of a node's most recent edges are followed; one to the user of the prediction counts as one.
 
     Raises:
         InputError: no hop, a limit below 1, or not one place and time for each user.
@@ -72,9 +73,14 @@ def histories(
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
     at = np.arange(indptr[-1]) + np.repeat(end - indptr[1:], size)
     found = CSR(indptr, own.indices[at])
-    hops, when = [Hop.of(found)], np.repeat(before, size)
+    hops, when, whose = [Hop.of(found)], np.repeat(before, size), np.repeat(users, size)
     for number, limit in enumerate(most[1:], start=2):
         found = recent(graph.items_of if number % 2 else graph.users_of, found.indices, when, limit)
-        when = np.repeat(when, found.degrees())
+        size = found.degrees()
+        when, whose = np.repeat(when, size), np.repeat(whose, size)
+        if number % 2 == 0:
+            others = found.indices != whose
+            found = CSR(np.concatenate([[0], np.cumsum(others)])[found.indptr], found.indices[others])
+            when, whose = when[others], whose[others]
         hops.append(Hop.of(found))
     return hops

@@ -44,7 +44,7 @@ def next_items(
             hint="`engine evaluate methods` says what each can do.",
         )
     wanted, before = check_k(k), int(time.time() * 1000) if at is None else epoch_ms(at)
-    history = _with_takers(one, _history(one, user, before))
+    history = _with_takers(one, user, _history(one, user, before))
     scope = one.scope(corpus, where, exclude, np.unique(history.items).astype(np.int64))
     found = one.best(one.method.score_next(history), scope, wanted)
     reason = None
@@ -75,22 +75,23 @@ def _history(one: UserRecommender, user: str, before: int) -> History:
     row = one.row_of(user)
     taken = one.in_graph(user, row, before)
     if taken is None:
-        return History(np.empty(0, np.int32), np.empty(0, np.int64), before)
+        return History(np.empty(0, np.int32), np.empty(0, np.int64), before, user=row)
     rows, times = one.view.items.index_of(list(taken.items)), np.array(taken.times, np.int64)
     known = (rows >= 0) & ~np.isin(rows, list(one.forgotten.items))
-    return History.of(rows[known], times[known], before, one.view.items.order)
+    return replace(History.of(rows[known], times[known], before, one.view.items.order), user=row)
 
 
-def _with_takers(one: UserRecommender, history: History) -> History:
-    """The history with who took up its items last, by a method that reads them."""
+def _with_takers(one: UserRecommender, user: str, history: History) -> History:
+    """The history with who else took up its items last, by a method that reads them."""
     if not isinstance(one.method, ReadsTakers) or one.user_kind != "user":
         return history
     items, most = one.method.takers_of(history)
     if not len(items):
         return history
-    found = one.find_takers(one.view.items.ids.take(items), history.before, most)
+    read = one.find_takers(one.view.items.ids.take(items), history.before, most)
+    found = [[(taker, time) for taker, time in taken if taker != user] for taken in read]
     pairs = [pair for taken in found for pair in taken]
-    users = one.data.users.index_of([user for user, _ in pairs])
+    users = one.data.users.index_of([taker for taker, _ in pairs])
     users[np.isin(users, list(one.forgotten.users))] = -1
     indptr = np.concatenate([[0], np.cumsum([len(taken) for taken in found])]).astype(np.int64)
     lists = CSR(indptr, users, np.array([time for _, time in pairs], np.int64))

@@ -61,7 +61,7 @@ class Usual(FirstSteps):
         return Batch.from_data_list([self.sub_graph(edge) for edge in self.edges_of(step)])
 
     def sub_graph(self, edge: int) -> HeteroData:
-        """The last items of the target's user, and the last users of each item, all before the target."""
+        """The last items of the target's user, and the last users of each item but that one, all before the target."""
         graph, network = self.graph, self.settings.network
         own, others = graph.timed.items_of, graph.timed.users_of
         place = int(self.place[edge])
@@ -70,7 +70,8 @@ class Usual(FirstSteps):
         for number, item in enumerate(items):
             first, stop = others.indptr[item], others.indptr[item + 1]
             stop = first + np.searchsorted(others.time[first:stop], own.time[edge])
-            found.append(others.indices[max(first, stop - network.users) : stop])
+            near = others.indices[max(first, stop - network.users) : stop]
+            found.append(near[near != self.user[edge]])
             to.append(np.full(len(found[-1]), number))
             age.append(np.arange(len(found[-1]))[::-1])
         users, source = np.unique(np.concatenate(found), return_inverse=True)

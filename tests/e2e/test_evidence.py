@@ -102,7 +102,8 @@ def test_diffnet_shows_whom_and_what_it_attended_to(engine: Engine):
 def test_what_comes_next_shows_what_was_attended_to(engine: Engine, model: str, roles: list[str]):
     engine.build(model, SEQUENCE)
     check(engine, engine.next_items("user-0", 3, explain=True).evidence, roles)
-    check(engine, engine.recommend("user-0", 3, explain=True).evidence, roles)
+    found = engine.recommend("user-0", 3, explain=True).evidence
+    check(engine, found, roles)
     early = engine.next_items("user-0", 3, at=3, explain=True).evidence
     assert early is not None
     assert {node.kind for node in early.nodes} == {"item"}  # nobody else had taken anything by then
@@ -113,6 +114,9 @@ def test_what_comes_next_shows_what_was_attended_to(engine: Engine, model: str, 
     assert late is not None
     assert [(node.id, node.weight) for node in late.parts[0].nodes] == [("film-2", pytest.approx(1))]
     assert {(node.kind, node.id) for node in late.nodes} <= drawn(engine, late)
+    for told, user in ((found, "user-0"), (late, "late")):
+        assert told is not None
+        assert ("user", user) not in {(node.kind, node.id) for node in told.nodes}  # nobody takes after themselves
 
 
 def test_a_method_without_attention_has_no_evidence_of_this_kind(engine: Engine):

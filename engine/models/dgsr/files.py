@@ -17,7 +17,7 @@ from engine.training.checkpoint import read_tensors, write_tensors
 from engine.types import FloatArray
 
 WEIGHTS, SETTINGS, NODES = "weights.pt", "settings.json", "nodes.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)

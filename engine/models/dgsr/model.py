@@ -121,7 +121,8 @@ class Dgsr(nn.Module):
     against an item by [h^1 || ... || h^L] W_P e_i (equation 13). Apart from the paper:
 
     - A prediction does not start from its user's own embedding, which remembers what they took up rather than tells what
-      they will, but from 0; so the first layer weighs all their items alike. Users whom a history leads to have embeddings.
+      they will, but from 0; so the first layer weighs all their items alike. Users whom a history leads to have embeddings,
+      and for the same reason the user asked about is not among them.
     - Beside the user's own states stand those of their newest item: attention alone would have to learn anew that it matters most.
     - A layer adds to what a node was, and scores are cosines over a temperature.
 

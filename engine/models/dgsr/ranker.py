@@ -94,7 +94,8 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
 
     def score_next(self, history: History) -> FloatArray:
         """float32 `[N]`; see `engine.models.sequences.NextScorer`."""
-        scores: FloatArray = self._with(history).score_at(self._last, np.array([history.before]))[0]
+        asking, user = self._with(history)
+        scores: FloatArray = asking.score_at(user, np.array([history.before]))[0]
         return scores
 
     def attention(self, users: IndexArray, items: IndexArray) -> list[Weighed]:
@@ -104,12 +105,8 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
 
     def attention_next(self, history: History) -> list[Weighed]:
         """See `engine.models.attention.weighed.AttendsInTime`."""
-        return attention(self.trained.model, self._with(history).graph, self._last, np.array([history.before]))
-
-    @property
-    def _last(self) -> IndexArray:
-        """The row of the user whom `_with` adds."""
-        return np.array([len(self.graph.user_row)], np.int32)
+        asking, user = self._with(history)
+        return attention(self.trained.model, asking.graph, user, np.array([history.before]))
 
     def score_at(self, users: IndexArray, before: TimeArray) -> FloatArray:
         """float32 `[B, N]`; see `engine.models.sequences.ScoresAt`."""
@@ -142,22 +139,28 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         """Without items that the model does not know, and edges without a time."""
         return history.only(np.flatnonzero((self.graph.item_row[history.items] >= 0) & (history.times >= 0)))
 
-    def _with(self, history: History) -> DgsrRanker:
-        """The method with two more rows: a user who has this history, and anybody who came after the data."""
+    def _with(self, history: History) -> tuple[DgsrRanker, IndexArray]:
+        """The method with this history in the place of what its user had, and their row, `[1]`. Two rows come after all users':
+        of one whom the data does not have, and of anybody else who came after it.
+        """
         graph, known = self.graph, self._known_of(history)
+        row = len(graph.user_row) if history.user < 0 else history.user
         own = graph.timed.items_of
         assert own.time is not None
-        longer = replace(
+        indptr = np.append(own.indptr, [own.indptr[-1]] * 2)
+        first, end = indptr[row], indptr[row + 1]
+        indptr[row + 1 :] += len(known.items) - (end - first)
+        replaced = replace(
             own,
-            indptr=np.append(own.indptr, [own.indptr[-1] + len(known.items)] * 2),
-            indices=np.concatenate([own.indices, known.items]).astype(np.int32),
-            time=np.concatenate([own.time, known.times]),
+            indptr=indptr,
+            indices=np.concatenate([own.indices[:first], known.items, own.indices[end:]]).astype(np.int32),
+            time=np.concatenate([own.time[:first], known.times, own.time[end:]]),
         )
         found = DgsrRanker(self.settings)
         found.trained, found._answers = self.trained, self._answers
         users_of = graph.timed.users_of
         if history.takers is not None:
             users_of = with_takers(users_of, history.takers, stranger=len(graph.user_row) + 1)
-        timed = TimedGraph(longer, users_of)
+        timed = TimedGraph(replaced, users_of)
         found.graph = replace(graph, timed=timed, user_row=np.append(graph.user_row, [NOBODY, NOBODY]))
-        return found
+        return found, np.array([row], np.int32)

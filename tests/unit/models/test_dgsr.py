@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,25 @@ class TestDgsr(NextItemChecks, StopsByValidation, TaskChecks):
         holders = [any(item == 0 for item, _ in history) for history in histories]
         assert changed == [*holders, True]  # item 8 is unknown to the model; item 0 has a new user
         assert np.isneginf(by_number(data, after.score(everybody))[:, 8]).all()
+
+    def test_nobody_is_among_those_who_have_their_own_items(self, fitted: tuple[Any, UserItemData]) -> None:
+        """What was learned of a user tells nothing of what they are answered, and something of what others are."""
+        fitted_method, data = fitted
+        method = fitted_method.fold_in(data)
+        me = int(rows(data, 40)[0])
+        times, items = data.train.time, data.train.item[data.train.user == me]
+        assert times is not None
+        mine = History.of(items, times[data.train.user == me], 10_000, data.items.order)
+        known, unknown = (method.score_next(replace(mine, user=user)) for user in (me, -1))
+        assert known == pytest.approx(method.score_at(np.array([me]), np.array([10_000]))[0], abs=1e-5)
+        assert not np.allclose(known, unknown, atol=1e-3)  # of an unknown one it is not told that the holder is they
+        model = copy.deepcopy(method.trained.model)
+        with torch.no_grad():
+            model.users[method.graph.user_row[me]] += 1
+        other = method.fold_in(data)
+        other.trained = replace(method.trained, model=model)
+        assert (other.score_next(replace(mine, user=me)) == known).all()
+        assert not np.array_equal(other.score_next(mine), unknown)
 
     def test_of_others_nothing_at_or_after_the_time_asked_about_is_read(self, fitted: tuple[Any, UserItemData]) -> None:
         """What others take up later changes the next answer, and none about a time before it."""
