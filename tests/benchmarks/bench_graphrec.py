@@ -186,7 +186,7 @@ def main() -> None:
 
     print(
         f"{data.num_users:,} users, {data.num_items:,} items, {len(data.train):,} ratings, "
-        f"{len(graph.friends.indices):,} follows, {settings.training.batch_size} targets a step"
+        f"{len(graph.friends.at):,} follows, {settings.training.batch_size} targets a step"
     )
     whole(FirstSteps)  # compiles
     both = task(FirstSteps), task(Shared)
