@@ -16,6 +16,7 @@ from engine.errors import ConfigError, CorruptFileError, TrainingError
 from engine.files import atomic_folder
 from engine.models.attention.lists import Lists
 from engine.models.dgsr.config import DgsrConfig, DgsrSettings
+from engine.models.dgsr.files import FORMAT
 from engine.models.dgsr.graph import placed_graph
 from engine.models.dgsr.model import Dgsr, HopTensors, Update
 from engine.models.dgsr.ranker import DgsrRanker
@@ -235,7 +236,7 @@ def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(CorruptFileError, match="not a DGSR"):
         DgsrRanker.load(tmp_path / "model", ring(4))
-    with atomic_folder(tmp_path / "other", {"kind": "dgsr", "format": 2}):
+    with atomic_folder(tmp_path / "other", {"kind": "dgsr", "format": FORMAT}):
         pass
     with pytest.raises(CorruptFileError, match="do not fit"):
         DgsrRanker.load(tmp_path / "other", ring(4))
