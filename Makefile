@@ -52,8 +52,9 @@ postgres:
 	  $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; \
 	fi
 
+# Two processes, each with a Neo4j and a Postgres of its own; a file's tests stay together, for they share what is trained.
 unit: $(STAMP) | postgres
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(STAMP) ## the long suite: kill refreshes at every step and at random moments, and what else takes long
 	$(BIN)/pytest -m slow

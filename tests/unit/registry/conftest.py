@@ -15,18 +15,14 @@ from engine.registry.database import open_database
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """One Postgres for the whole test session."""
     try:
         server = PostgresServer.start()
     except NoPostgres as missing:
         if os.environ.get("CI"):
             raise
-        reporter = request.config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line("")
-            reporter.write_line(f"THE REGISTRY IS NOT TESTED ON POSTGRES: {missing}", red=True, bold=True)
-        pytest.skip(str(missing))
+        pytest.skip(f"THE REGISTRY IS NOT TESTED ON POSTGRES: {missing}")
     yield server
     server.stop()
 
