@@ -32,14 +32,17 @@ def tables(snapshot: Snapshot) -> dict[str, Any]:
     return {kind: getattr(snapshot, kind) for kind in NODES}
 
 
+@pytest.mark.parametrize(
+    "examples", [6, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])], ids=["few", "many"]
+)
 @pytest.mark.parametrize("mapping", [PLAIN, FOREIGN], ids=["plain", "foreign"])
 def test_a_change_set_turns_the_old_state_into_the_new_one(
-    graph: Graph, settings: Settings, mapping: GraphMapping
+    graph: Graph, settings: Settings, mapping: GraphMapping, examples: int
 ) -> None:
     mapped = settings.model_copy(update={"graph": settings.graph.model_copy(update={"mapping": mapping})})
 
     @hypothesis_settings(
-        max_examples=25,
+        max_examples=examples,
         deadline=None,
         database=None,
         derandomize=True,
