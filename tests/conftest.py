@@ -13,18 +13,24 @@ import pytest
 from pydantic import SecretStr
 
 from engine.graph.connection import Graph
-from engine.graph.local import LocalServer
-from engine.settings import GraphSettings, LocalServerSettings, Settings
+from engine.graph.local import LocalServer, config
+from engine.graph.migrate import migrate
+from engine.settings import GraphMapping, GraphSettings, LocalServerSettings, Settings
 
 TEST_SERVER = LocalServerSettings(heap_mb=768, page_cache_mb=128, start_timeout_s=240)
 
 
 @pytest.fixture(scope="session")
 def neo4j_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings that point at the session's Neo4j, by its URI."""
+    """Settings that point at the session's Neo4j, by its URI.
+
+    In the minutes that it lives Java would take longer to optimize its code than the optimized code saves.
+    """
     home = tmp_path_factory.mktemp("neo4j")
-    server = LocalServer(home, TEST_SERVER, die_with_parent=True)
-    address = server.start()
+    server, flags = LocalServer(home, TEST_SERVER, die_with_parent=True), config.server_flags
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "server_flags", lambda settings: [*flags(settings), "-XX:TieredStopAtLevel=1"])
+        address = server.start()
     yield Settings(
         home=home,
         graph=GraphSettings(uri=address.uri, user=address.user, password=SecretStr(address.password)),
@@ -38,21 +44,47 @@ def settings(neo4j_settings: Settings, tmp_path: Path) -> Settings:
     return neo4j_settings.model_copy(update={"home": tmp_path / "home"})
 
 
+@pytest.fixture(scope="session")
+def schema(neo4j_settings: Settings) -> frozenset[str]:
+    """The names of the constraints and indexes that the engine makes under its default mapping, and of the server's own."""
+    with Graph.connect(neo4j_settings) as connected:
+        migrate(connected, GraphMapping())
+        return frozenset(row["name"] for row in connected.read("SHOW INDEXES YIELD name"))
+
+
 @pytest.fixture
-def graph(settings: Settings) -> Iterator[Graph]:
-    """A connection to an empty database: no data, no constraints, no indexes but the two that Neo4j makes itself."""
+def graph(settings: Settings, schema: frozenset[str]) -> Iterator[Graph]:
+    """A connection to a database without data.
+
+    The constraints and indexes of `schema` are there: the server forgets the plans of all queries when one is made, and
+    to plan them again takes longer than most tests.
+    """
+    with Graph.connect(settings) as connected:
+        if empty(connected, but=schema) != schema:
+            migrate(connected, GraphMapping())
+            empty(connected, but=schema)
+        yield connected
+
+
+@pytest.fixture
+def bare_graph(settings: Settings) -> Iterator[Graph]:
+    """A connection to a new database: no data, no constraints, no indexes but the two that Neo4j makes itself."""
     with Graph.connect(settings) as connected:
         empty(connected)
         yield connected
 
 
-def empty(graph: Graph) -> None:
-    """Delete everything from the database."""
+def empty(graph: Graph, but: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Delete everything from the database but constraints and indexes of some names; those that are there are returned."""
     graph.auto_commit("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 20000 ROWS")
     for row in graph.read("SHOW CONSTRAINTS YIELD name"):
-        graph.auto_commit(f"DROP CONSTRAINT `{row['name']}` IF EXISTS")
-    for row in graph.read("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
-        graph.auto_commit(f"DROP INDEX `{row['name']}` IF EXISTS")
+        if row["name"] not in but:
+            graph.auto_commit(f"DROP CONSTRAINT `{row['name']}` IF EXISTS")
+    names = {row["name"]: row["type"] for row in graph.read("SHOW INDEXES YIELD name, type")}
+    for name, kind in names.items():
+        if kind != "LOOKUP" and name not in but:
+            graph.auto_commit(f"DROP INDEX `{name}` IF EXISTS")
+    return but & names.keys()
 
 
 @pytest.fixture

@@ -59,9 +59,15 @@ def test_the_server_tells_its_version(graph: Graph) -> None:
     assert graph.server_version == "5.26.28"
 
 
-def test_each_test_gets_an_empty_database(graph: Graph) -> None:
+def test_each_test_gets_an_empty_database(graph: Graph, schema: frozenset[str]) -> None:
     assert graph.read("MATCH (n) RETURN count(n) AS n") == [{"n": 0}]
-    assert graph.read("SHOW CONSTRAINTS") == []
+    assert {row["name"] for row in graph.read("SHOW INDEXES YIELD name")} == schema
+    assert len(schema) > 10
+
+
+def test_a_bare_database_has_no_schema(bare_graph: Graph) -> None:
+    assert bare_graph.read("MATCH (n) RETURN count(n) AS n") == [{"n": 0}]
+    assert bare_graph.read("SHOW CONSTRAINTS") == []
 
 
 def test_a_stream_gives_every_row_in_order_across_many_pulls(graph: Graph) -> None:
@@ -131,10 +137,10 @@ def test_two_transactions_that_deadlock_both_succeed(graph: Graph) -> None:
 
 
 def test_schema_commands_run_by_themselves(graph: Graph) -> None:
-    graph.auto_commit("CREATE CONSTRAINT item FOR (i:Item) REQUIRE i.item_id IS UNIQUE")
-    graph.write("CREATE (:Item {item_id: 'a'})")
-    with pytest.raises(GraphError, match="already exists with label `Item` and property `item_id` = 'a'"):
-        graph.write("CREATE (:Item {item_id: 'a'})")
+    graph.auto_commit("CREATE CONSTRAINT thing FOR (t:Thing) REQUIRE t.thing_id IS UNIQUE")
+    graph.write("CREATE (:Thing {thing_id: 'a'})")
+    with pytest.raises(GraphError, match="already exists with label `Thing` and property `thing_id` = 'a'"):
+        graph.write("CREATE (:Thing {thing_id: 'a'})")
 
 
 def read_one(graph: Graph) -> list[dict[str, object]]:

@@ -7,15 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from graph_worlds import edges_dataset
 
 from engine.errors import ConfigError, MigrationError
 from engine.graph.connection import Graph
+from engine.graph.ingest import ingest
 from engine.graph.migrate import migrate, read_migrations
-from engine.settings import GraphMapping, ItemMapping, NodeMapping
+from engine.graph.write import GraphWriter
+from engine.settings import GraphMapping, ItemMapping, NodeMapping, Settings
 
 ONE = "// first\nCREATE INDEX IF NOT EXISTS FOR (n:{{contexts}}) ON (n.one);\n"
 MAPPING = GraphMapping()
 EVERY = ("V0001__ids_and_revs", "V0002__commit_times")
+
+
+@pytest.fixture
+def graph(bare_graph: Graph) -> Graph:
+    return bare_graph
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -35,6 +43,18 @@ def test_ids_become_unique_and_a_second_run_does_nothing(graph: Graph) -> None:
     assert migrate(graph, MAPPING) == EVERY
     assert {("Item", "item_id"), ("Context", "context_id"), ("User", "user_id")} <= constraints(graph)
     assert migrate(graph, MAPPING) == ()
+
+
+@pytest.mark.graph
+@pytest.mark.parametrize("loads", [False, True], ids=["write", "load"])
+def test_the_first_write_or_load_makes_the_schema(
+    graph: Graph, schema: frozenset[str], settings: Settings, tmp_path: Path, loads: bool
+) -> None:
+    if loads:
+        ingest(graph, settings, edges_dataset(5, tmp_path / "edges", items=3, contexts=2))
+    else:
+        GraphWriter(graph, MAPPING).add_items([{"item_id": "a"}])
+    assert {row["name"] for row in graph.read("SHOW INDEXES YIELD name")} == schema
 
 
 @pytest.mark.graph
