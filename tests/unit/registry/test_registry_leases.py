@@ -71,7 +71,7 @@ def test_of_many_that_ask_at_once_one_gets_the_lease(open_registry):
 
 def test_a_clock_set_back_delays_a_takeover_by_no_more_than_the_lease(open_at, sqlite_url, monkeypatch):
     registry, other = open_at(sqlite_url), open_at(sqlite_url)
-    ttl_s = 0.3
+    ttl_s = 1.0
     registry.leases.acquire("refresh", "dead", ttl_s=ttl_s)
     monkeypatch.setattr(database, "utc_now", lambda: datetime.now(UTC) - timedelta(days=1))
     assert other.leases.acquire("refresh", "next", ttl_s=ttl_s) is None
@@ -83,7 +83,7 @@ def test_a_clock_set_back_delays_a_takeover_by_no_more_than_the_lease(open_at, s
 
 def test_a_holder_that_renews_is_not_overtaken_after_a_clock_was_set_back(open_at, sqlite_url, monkeypatch):
     registry, other = open_at(sqlite_url), open_at(sqlite_url)
-    ttl_s = 0.3
+    ttl_s = 1.0
     mine = registry.leases.acquire("refresh", "alive", ttl_s=ttl_s)
     monkeypatch.setattr(database, "utc_now", lambda: datetime.now(UTC) - timedelta(days=1))
     for _ in range(5):

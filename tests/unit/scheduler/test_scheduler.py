@@ -91,7 +91,7 @@ def open_registry(tmp_path: Path) -> Iterator[Callable[[], Registry]]:
 
 
 def quick(**jobs: JobSettings) -> SchedulerSettings:
-    return SchedulerSettings(poll_s=0.05, lease_ttl_s=2, stop_grace_s=0.2, **jobs)
+    return SchedulerSettings(poll_s=0.05, lease_ttl_s=30, stop_grace_s=30, **jobs)
 
 
 def recorded(registry: Registry, name: str) -> Callable[[str], None]:
@@ -248,7 +248,8 @@ def test_a_job_that_goes_on_when_told_to_stop_is_interrupted_and_cleans_up(
             while True:
                 time.sleep(0.01)
 
-    scheduler = Scheduler(registry, quick(refresh=JobSettings(every_s=60)), {"refresh": endless})
+    settings = quick(refresh=JobSettings(every_s=60)).model_copy(update={"stop_grace_s": 0.2})
+    scheduler = Scheduler(registry, settings, {"refresh": endless})
     with running(scheduler):
         assert began.wait(30)
     run = registry.runs.last("refresh")
