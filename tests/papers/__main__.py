@@ -55,11 +55,14 @@ TABLES = (
         ("--split", "random", "--seeds", "5"),
     ),
     *(
-        Table("ciao", "rating", methods, ("--split", "random", "--seeds", "5"), config)
-        for methods, config in (
-            ("bias,item-knn-ratings,user-knn-ratings,mf,svdpp,trustsvd,graphrec", "ciao.toml"),
-            ("bias,svdpp,trustsvd,graphrec", "ciao-60.toml"),
+        Table(
+            "ciao",
+            "rating",
+            "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,trustsvd,graphrec",
+            ("--split", "random", "--seeds", "5"),
+            config,
         )
+        for config in ("ciao.toml", "ciao-60.toml")
     ),
     Table(
         "gowalla",
