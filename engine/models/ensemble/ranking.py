@@ -18,6 +18,8 @@ BLOCK = 256
 """Users scored at once."""
 NEGATIVES = 200
 PENALTY = 1e-3
+ROUNDING = 1e-5
+"""Of a user's largest score: what is nearer is the same."""
 
 
 class RankFusion(Ensemble):
@@ -48,9 +50,10 @@ class RankFusion(Ensemble):
 
 
 class LearnedFusion(Ensemble):
-    """The parts' scores, standardised for each user, weighed so that held-out items win against random ones.
+    """The logarithms of the parts' ranks, weighed so that held-out items win against random ones.
 
-    What a part cannot score stands with its lowest; what none can is not scored.
+    Scores of methods that count are far apart at the top and all alike below it, so weights of scores go to the one method that
+    sets random items lowest; ranks of methods are alike. What a part cannot score stands last in it; what none can is not scored.
 
     The weights, at least 0, minimise the softmax cross-entropy of each held-out item among `NEGATIVES` others, which is
     convex. They are learned from parts that have not seen the held-out edges; then the parts are fitted on everything.
@@ -66,6 +69,7 @@ class LearnedFusion(Ensemble):
     name = "learned-fusion"
     answers = "ranking"
     usual = USUAL
+    SMOOTHING = 10.0
 
     def fit(self, data: UserItemData) -> None:
         """Learn the weights, then fit the parts on all that is known.
@@ -81,7 +85,12 @@ class LearnedFusion(Ensemble):
     def score(self, users: IndexArray) -> FloatArray:
         """float32 `[B, N]`."""
         scores = np.stack([made.score(users) for made in self.fitted])
-        return _scored(np.tensordot(self.weights, np.stack([_standard(one) for one in scores]), 1), scores)
+        return _scored(np.tensordot(self.weights, np.stack([self._places(one) for one in scores]), 1), scores)
+
+    def _places(self, scores: FloatArray) -> NDArray[np.float64]:
+        """float64 `[B, N]`, higher for a better rank; a rank that items share is their mean, and what is not scored has the last."""
+        ranks = np.where(np.isfinite(scores), _ranks(scores), scores.shape[1])
+        return -np.log(self.SMOOTHING + ranks)
 
     def _weigh(self, before: UserItemData, asked: UserItemEdges) -> NDArray[np.float64]:
         """Weights from scores of held-out items and, for each, of `NEGATIVES` random ones that the user has not.
@@ -103,7 +112,7 @@ class LearnedFusion(Ensemble):
         ahead_by, takes_part = [], []
         for start in range(0, len(users), BLOCK):
             block = users[start : start + BLOCK]
-            scores = np.stack([_standard(made.score(block)) for made in self.fitted])
+            scores = np.stack([self._places(made.score(block)) for made in self.fitted])
             mine = (start <= at) & (at < start + BLOCK)
             where, items = at[mine] - start, asked.item[mine]
             others = item_at[rng.integers(0, before.num_items, (len(items), NEGATIVES))]
@@ -137,24 +146,15 @@ class LearnedFusion(Ensemble):
 
 
 def _ranks(scores: FloatArray) -> NDArray[np.float64]:
-    """Mean rank of each item from the best, from 1."""
+    """Mean rank of each item from the best, from 1. Scores that differ by what adding up in another order does are one score."""
     from scipy.stats import rankdata
 
-    ranks: NDArray[np.float64] = rankdata(-scores, axis=1)
+    largest = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=1, keepdims=True, initial=0.0)
+    steps = scores / np.maximum(largest, np.finfo(np.float32).tiny) / ROUNDING
+    ranks: NDArray[np.float64] = rankdata(-np.round(steps), axis=1)
     return ranks
 
 
 def _scored(fused: NDArray[np.float64], scores: FloatArray) -> FloatArray:
     """float32 `[B, N]`, what the parts' scores, `[parts, B, N]`, came to; -inf where no part could score."""
     return np.where(np.isfinite(scores).any(axis=0), fused, -np.inf).astype(np.float32)
-
-
-def _standard(scores: FloatArray) -> NDArray[np.float64]:
-    """Each user's scores with mean 0 and deviation 1; what cannot be scored stands with the lowest, and changes neither."""
-    finite = np.isfinite(scores)
-    count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
-    filled = np.where(finite, scores, 0.0).astype(np.float64)
-    left = np.where(finite, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
-    deviation = np.sqrt((left**2).sum(axis=1, keepdims=True) / count)
-    standard: NDArray[np.float64] = np.divide(left, deviation, out=np.zeros_like(left), where=deviation > 0)
-    return np.where(finite, standard, standard.min(axis=1, keepdims=True))
