@@ -14,8 +14,8 @@ from engine.types import CSR, TimeArray
 
 
 def epoch_ms(when: datetime) -> int:
-    """A time as edges carry it."""
-    return int(when.timestamp() * 1000)
+    """A time that knows its zone as edges carry it, to the nearest ms."""
+    return round(when.timestamp() * 1000)
 
 
 def happened(times: TimeArray, now: int | None = None) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from engine.models.standing import standing_in
 from engine.models.user_methods import USER_METHODS, find_user_method
 from engine.sampling.friends import Friendship, check_friendship, directions, lowest
 from engine.serving.evidence import MOST, attention_to_friends
-from engine.serving.next_items import When, epoch_ms
+from engine.serving.next_items import When, asked_ms
 from engine.serving.query import hidden_ids
 from engine.serving.results import Evidence, Part, WeighedNode
 from engine.serving.results_users import Friend, FriendItem, FromFriends
@@ -69,7 +69,7 @@ class FriendsOf:
         check_friendship(friendship)
         if friends < 1:
             raise InputError(f"friends must be at least 1, not {friends}")
-        before = int(now * 1000) if at is None else epoch_ms(at)
+        before = int(now * 1000) if at is None else asked_ms(at)
         name = self.mapping.items.default_corpus if corpus is None else corpus
         if corpus is not None and social is not None:
             social.view.corpus_number(corpus)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
 from engine.errors import InputError
 from engine.index.protocol import check_k
+from engine.models.happened import epoch_ms
 from engine.models.sequences import History, ReadsTakers, Takers
 from engine.serving.evidence import evidence_next
 from engine.serving.filters import Where
@@ -43,7 +44,7 @@ def next_items(
             f"model {one.about.name!r} does not go by the order of items",
             hint="`engine evaluate methods` says what each can do.",
         )
-    wanted, before = check_k(k), int(time.time() * 1000) if at is None else epoch_ms(at)
+    wanted, before = check_k(k), int(time.time() * 1000) if at is None else asked_ms(at)
     history = _with_takers(one, user, _history(one, user, before))
     scope = one.scope(corpus, where, exclude, np.unique(history.items).astype(np.int64))
     found = one.best(one.method.score_next(history), scope, wanted)
@@ -56,7 +57,7 @@ def next_items(
     return one.answer(f"next for {user}", wanted, found, scope, one.about.name, reason, at=before, evidence=why)
 
 
-def epoch_ms(at: When) -> int:
+def asked_ms(at: When) -> int:
     """A time as epoch ms.
 
     Raises:
@@ -65,7 +66,7 @@ def epoch_ms(at: When) -> int:
     if isinstance(at, datetime):
         if at.tzinfo is None:
             raise InputError(f"the time {at.isoformat()} has no zone", hint="Write +00:00 after it, for UTC.")
-        at = round(at.astimezone(UTC).timestamp() * 1000)
+        at = epoch_ms(at)
     if at < 0:
         raise InputError(f"a time is epoch ms and at least 0, not {at}")
     return at
