@@ -42,16 +42,16 @@ def best_by_the_model(engine: Engine, model: str, user: str, k: int) -> dict[str
 
 
 @pytest.mark.parametrize(
-    ("model", "config"),
+    ("model", "config", "exact"),
     [
-        ("als", {"dim": 16}),
-        ("bpr", {"dim": 16, "epochs": 5}),
-        ("lightgcn", {"dim": 16, "epochs": 3, "popularity": 0.5}),
-        ("diffnet", {"dim": 8, "layers": 1, "epochs": 3, "popularity": 0.5}),
+        ("als", {"dim": 16}, True),
+        ("bpr", {"dim": 16, "epochs": 5}, True),
+        ("lightgcn", {"dim": 16, "epochs": 3, "popularity": 0.5}, False),
+        ("diffnet", {"dim": 8, "layers": 1, "epochs": 3, "popularity": 0.5}, False),
     ],
 )
 def test_served_answers_are_the_models_own_where_lengths_vary_and_many_items_are_unknown(
-    engine: Engine, model: str, config: dict[str, float]
+    engine: Engine, model: str, config: dict[str, float], exact: bool
 ):
     built = engine.build(model, config)
     assert built.metrics["ann_recall"] >= engine.settings.gate.ann_recall
@@ -69,7 +69,7 @@ def test_served_answers_are_the_models_own_where_lengths_vary_and_many_items_are
         np.testing.assert_allclose(scores, [own[item] for item in served.ids], rtol=1e-5, atol=1e-6)
         assert scores == sorted(scores, reverse=True)
         found += len({*served.ids} & {*list(own)[:3]})
-    assert found >= engine.settings.gate.ann_recall * 3 * len(range(0, USERS, 10))
+    assert found >= (1 if exact else engine.settings.gate.ann_recall) * 3 * len(range(0, USERS, 10))
     everything = engine.recommend("u0", ITEMS)
     assert set(everything.ids) == set(best_by_the_model(engine, model, "u0", ITEMS))
     assert everything.reason == f"only {len(everything)}: nothing is known of more"

@@ -93,7 +93,7 @@ class LearnedFusion(Ensemble):
         return -np.log(self.SMOOTHING + ranks)
 
     def _weigh(self, before: UserItemData, asked: UserItemEdges) -> NDArray[np.float64]:
-        """Weights from scores of held-out items and, for each, of `NEGATIVES` random ones that the user has not.
+        """Weights from ranks of held-out items and, for each, of `NEGATIVES` random ones that the user has not.
 
         Equal ones where no part tells the two apart.
         """
