@@ -27,25 +27,14 @@ from engine.models.dgsr.graph import placed_graph
 from engine.models.dgsr.model import ITEMS, USERS, Dgsr, Update
 from engine.models.dgsr.task import DgsrTask
 from engine.training.loop import train
-from tests.benchmarks.beside import KEPT, asked_for, beside, epoch
+from tests.benchmarks.beside import KEPT, FirstSteps, asked_for, beside, epoch
 from tests.benchmarks.drawn_users import drawn, stored
 
 OWN, OTHERS = ("item", "of", "target"), ("user", "of", "item")
 
 
-class FirstSteps(DgsrTask):
-    """The training, of which an epoch is its first steps; the whole one where `steps` is 0."""
-
-    steps = 1
-
-    @property
-    def steps_an_epoch(self) -> int:
-        return self.steps or self.all_steps
-
-    @property
-    def all_steps(self) -> int:
-        """Those of the whole epoch."""
-        return super().steps_an_epoch
+class Ours(FirstSteps, DgsrTask):
+    """The training, a few steps long, and which edges each predicts."""
 
     def edges_of(self, step: int) -> np.ndarray:
         """The edges that a step predicts, int64 `[B]`."""
@@ -54,7 +43,7 @@ class FirstSteps(DgsrTask):
         return self.targets[drawn[step * size : (step + 1) * size]]
 
 
-class Usual(FirstSteps):
+class Usual(Ours):
     """The same steps as they are usually written; two hops."""
 
     def batch(self, step: int) -> HeteroData:
@@ -131,21 +120,21 @@ def main() -> None:
     settings = DgsrSettings.from_flat({"epochs": 1})
     graph = placed_graph(data, data.train, *(np.arange(count) for count in (data.num_users, data.num_items)))
 
-    def task(kind: type[FirstSteps]) -> FirstSteps:
+    def task(kind: type[Ours]) -> Ours:
         torch.manual_seed(0)
         model = Dgsr(settings.network, data.num_users, data.num_items)
         found = kind(model, graph, data.users.order, None, settings)
         found.steps = given.steps
         return found
 
-    def whole(kind: type[FirstSteps]) -> float:
+    def whole(kind: type[Ours]) -> float:
         return train(task(kind), settings.loop).losses[-1]
 
     size = settings.training.batch_size
     print(f"{data.num_users:,} users, {data.num_items:,} items, {len(data.train):,} edges, {size} targets a step")
-    whole(FirstSteps)  # compiles
+    whole(Ours)  # compiles
     print(f"peak memory after training: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
-    both = task(FirstSteps), task(Usual)
+    both = task(Ours), task(Usual)
     batches = [[one.batch(step) for step in range(given.steps or KEPT)] for one in both]
     for one in both:
         one.model.eval()
@@ -153,7 +142,7 @@ def main() -> None:
         losses = both[0].loss(replace(batches[0][0], seed=None)), both[1].loss(batches[1][0])
     print(f"first loss without dropout: ours {losses[0]:.6f}, usual {losses[1]:.6f}")
     steps = both[0].steps_an_epoch
-    epoch(beside("a step", lambda: whole(FirstSteps), lambda: whole(Usual), per=steps), both[0].all_steps)
+    epoch(beside("a step", lambda: whole(Ours), lambda: whole(Usual), per=steps), both[0].all_steps)
 
     def network(side: int) -> float:
         one = both[side]

@@ -27,7 +27,7 @@ from engine.models.graphrec.model import Graphrec, Opinions, Pooling, Sizes, ben
 from engine.models.graphrec.neighbours import SocialGraph
 from engine.models.graphrec.task import Batch, GraphrecTask
 from engine.training.loop import train
-from tests.benchmarks.beside import KEPT, asked_for, beside, epoch
+from tests.benchmarks.beside import KEPT, FirstSteps, asked_for, beside, epoch
 from tests.benchmarks.drawn_users import drawn, stored
 
 RATED, FRIEND, RATER = ("rated", "by", "reader"), ("reader", "of", "asked"), ("rater", "of", "item")
@@ -48,22 +48,11 @@ class Read:
     rating: Tensor
 
 
-class FirstSteps(GraphrecTask):
-    """The training, of which an epoch is its first steps; the whole one where `steps` is 0."""
-
-    steps = 1
-
-    @property
-    def steps_an_epoch(self) -> int:
-        return self.steps or self.all_steps
-
-    @property
-    def all_steps(self) -> int:
-        """Those of the whole epoch."""
-        return super().steps_an_epoch
+class Ours(FirstSteps, GraphrecTask):
+    """The training, a few steps long."""
 
 
-class Shared(FirstSteps):
+class Shared(Ours):
     """The usual network on lists that the targets share."""
 
     def batch(self, step: int) -> Read:
@@ -99,7 +88,7 @@ class Usual(Shared):
     """The same steps as they are usually written: a sub-graph for each target, collated."""
 
     def batch(self, step: int) -> Read:
-        batch = FirstSteps.batch(self, step)
+        batch = Ours.batch(self, step)
         found = Collated.from_data_list(self.sub_graphs(batch))
         every = torch.arange(len(batch.rating))
         return Read(
@@ -175,22 +164,22 @@ def main() -> None:
     graph = SocialGraph.of(data, data.train, settings.network)
     sizes = Sizes(data.num_users, data.num_items, graph.ratings.num_levels)
 
-    def task(kind: type[FirstSteps]) -> FirstSteps:
+    def task(kind: type[Ours]) -> Ours:
         torch.manual_seed(0)
         found = kind(Graphrec(settings.network, sizes, settings.training.dropout), graph, settings)
         found.steps = given.steps
         return found
 
-    def whole(kind: type[FirstSteps]) -> float:
+    def whole(kind: type[Ours]) -> float:
         return train(task(kind), settings.loop).losses[-1]
 
     print(
         f"{data.num_users:,} users, {data.num_items:,} items, {len(data.train):,} ratings, "
         f"{len(graph.friends.at):,} follows, {settings.training.batch_size} targets a step"
     )
-    whole(FirstSteps)  # compiles
-    both = task(FirstSteps), task(Shared)
-    took = beside("a step", lambda: whole(FirstSteps), lambda: whole(Usual), per=both[0].steps_an_epoch)
+    whole(Ours)  # compiles
+    both = task(Ours), task(Shared)
+    took = beside("a step", lambda: whole(Ours), lambda: whole(Usual), per=both[0].steps_an_epoch)
     epoch(took, both[0].all_steps)
     batches = [[one.batch(step) for step in range(given.steps or KEPT)] for one in both]
 

@@ -16,6 +16,21 @@ KEPT = 20
 """Batches kept for networks alone where an epoch is timed whole."""
 
 
+class FirstSteps:
+    """Before a task among the bases of one of which an epoch is its first steps; the whole one where `steps` is 0."""
+
+    steps = 1
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return self.steps or self.all_steps
+
+    @property
+    def all_steps(self) -> int:
+        """Those of the whole epoch."""
+        return super().steps_an_epoch
+
+
 def asked_for(about: str | None, length: str = "steps", default: int = 20) -> argparse.Namespace:
     """The data set, and how many steps (or what `length` names) a run has, by the command line; the threads that it names are set."""
     parser = argparse.ArgumentParser(description=about)
