@@ -73,21 +73,22 @@ def tastes(path: Path, *, users: int = 60, items: int = 120, each: int = 14, see
 
 
 def camps(
-    path: Path, *, users: int = 40, newcomers: int = 12, items: int = 24, each: int = 12, share: int = 2
+    path: Path, *, users: int = 40, newcomers: int = 12, items: int = 24, each: int = 12, moods: bool = False
 ) -> DatasetFolder:
     """Users of one of two camps rate its items 4 or 5 and those of the other 1 or 2, and follow three of their own camp.
 
-    One of `share` users is of the first.
+    With `moods` one camp rates everything 4 or 5, and the other everything 1 or 2.
     In the split `newcomers` the last ones have no rating in training: only whom they follow tells of them.
     """
     random = np.random.default_rng(0)
     parts: dict[str, list[tuple[Any, ...]]] = {"train": [], "test": []}
     follows: list[tuple[str, str]] = []
-    camp = np.minimum(np.arange(users + newcomers) % share, 1)
+    camp = np.arange(users + newcomers) % 2
     for user in range(users + newcomers):
         part = parts["train" if user < users else "test"]
         for item in random.choice(items, each, replace=False):
-            part.append((f"u{user}", f"i{item}", float(random.integers(1, 3) + 3 * (item % 2 == camp[user]))))
+            likes = camp[user] == (0 if moods else item % 2)
+            part.append((f"u{user}", f"i{item}", float(random.integers(1, 3) + 3 * likes)))
         others = np.setdiff1d(np.flatnonzero(camp[:users] == camp[user]), [user])
         follows += [(f"u{user}", f"u{other}") for other in random.choice(others, 3, replace=False)]
     return people(
