@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor
+from torch.nn import functional as F
 
 from engine.graph.snapshot import NodeTable
 from engine.models.happened import so_far
+from engine.models.linear.spectrum import spectral_start
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.training.checkpoint import Checkpoints
 from engine.types import CSR, FloatArray
@@ -54,6 +58,29 @@ def step_size(asked: int, targets: int) -> int:
     small data set would be over before more has been learned than what is popular; but not below `SMALLEST`.
     """
     return min(asked, max(SMALLEST, targets // STEPS))
+
+
+@torch.no_grad()
+def start_from_spectrum(
+    users: Tensor | None, items: Tensor, took: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], seed: int
+) -> None:
+    """Let items that the same users took up begin close to each other, by the graph's largest singular vectors, each row of length 1.
+
+    Drawn vectors of a small data set first learn what is popular and may never get past it. A row without an edge, and columns
+    that the graph has no singular vectors for, stay as they are. See `engine.models.linear.spectrum.spectral_start`.
+
+    Args:
+        users, items: float32 `[users, dim]`, where the model has them, and `[items, dim]`, changed in place.
+        took: `[E]` twice, a row of the users and a row of the items for each training edge; repeated pairs count once.
+        seed: of the decomposition.
+    """
+    pairs = np.unique(np.stack(took, axis=1), axis=0)
+    (user, user_at), (item, item_at) = (np.unique(side, return_inverse=True) for side in pairs.T)
+    edges = csr_array((np.ones(len(pairs), np.float32), (user_at, item_at)), shape=(len(user), len(item)))
+    starts = spectral_start(edges, items.shape[1], seed)
+    for table, rows, start in zip((users, items), (user, item), starts, strict=True):
+        if table is not None:
+            table[torch.from_numpy(rows), : start.shape[1]] = F.normalize(torch.from_numpy(start), dim=1)
 
 
 def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from engine.errors import TrainingError
+from engine.graph.snapshot_csr import edge_rows
 from engine.models.attention.weighed import Weighed
 from engine.models.dgsr.attention import attention
 from engine.models.dgsr.config import DgsrSettings
@@ -15,7 +16,14 @@ from engine.models.dgsr.files import Trained, load_model, save_model
 from engine.models.dgsr.graph import PlacedGraph, placed_graph, with_takers
 from engine.models.dgsr.model import NOBODY, Dgsr
 from engine.models.dgsr.task import DgsrTask, expected_next
-from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, table_rows
+from engine.models.next_items import (
+    checkpoints_of,
+    next_items,
+    next_scores,
+    shares,
+    start_from_spectrum,
+    table_rows,
+)
 from engine.models.sequences import History
 from engine.models.taught import ids_by_key
 from engine.models.trained import Files, TrainedMethod
@@ -76,6 +84,9 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = Dgsr(settings.network, data.num_users, data.num_items)
+        own = graph.timed.items_of
+        took = graph.user_row[edge_rows(own)], graph.item_row[own.indices]
+        start_from_spectrum(model.users, model.items, took, settings.loop.seed)
         task = DgsrTask(model, graph, data.users.order, held, settings)
         targets, asked = task.targets, () if held is None else (held.user, held.item)
         what = [task.user[targets], graph.timed.items_of.indices[targets], task.place[targets], *asked]

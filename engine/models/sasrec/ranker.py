@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import TrainingError
+from engine.graph.snapshot_csr import edge_rows
 from engine.models.attention.weighed import Weighed
-from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, table_rows
+from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, start_from_spectrum, table_rows
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
@@ -67,6 +68,8 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = Sasrec(settings.network, data.num_items)
+        took = edge_rows(lists), lists.indices
+        start_from_spectrum(None, model.items, took, settings.loop.seed)
         asked = () if held is None else (held.users, held.item)
         digest = run_digest([asdict(settings)], data.items.key, lists.indptr, lists.indices, *asked)
         task = SasrecTask(model, lists, held, settings)
