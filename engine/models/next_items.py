@@ -61,13 +61,13 @@ def step_size(asked: int, targets: int) -> int:
 
 
 @torch.no_grad()
-def start_from_spectrum(
+def start_rows_from_spectrum(
     users: Tensor | None, items: Tensor, took: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], seed: int
 ) -> None:
     """Let items that the same users took up begin close to each other, by the graph's largest singular vectors, each row of length 1.
 
     Drawn vectors of a small data set first learn what is popular and may never get past it. A row without an edge, and columns
-    that the graph has no singular vectors for, stay as they are. See `engine.models.linear.spectrum.spectral_start`.
+    that the graph has no singular vectors for, stay as they are. `engine.models.user_steps.start_from_spectrum` keeps the rows' lengths.
 
     Args:
         users, items: float32 `[users, dim]`, where the model has them, and `[items, dim]`, changed in place.

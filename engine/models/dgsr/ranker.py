@@ -21,7 +21,7 @@ from engine.models.next_items import (
     next_items,
     next_scores,
     shares,
-    start_from_spectrum,
+    start_rows_from_spectrum,
     table_rows,
 )
 from engine.models.sequences import History
@@ -36,6 +36,8 @@ from engine.types import FloatArray, IndexArray, TimeArray
 
 class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
     """Trains a DGSR, and stops by the validation items where there are some; then trains another as long on those too.
+
+    Users and items start from the singular vectors of who took what, so that those taken up by the same users are close from the first step.
 
     Each answer is computed from the graph at hand, so that an interaction is reflected in the next answer of its user, and of
     those whose sub-graph it enters, without training. Items that came after training are scored -inf; who has none of the
@@ -86,7 +88,7 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
             model = Dgsr(settings.network, data.num_users, data.num_items)
         own = graph.timed.items_of
         took = graph.user_row[edge_rows(own)], graph.item_row[own.indices]
-        start_from_spectrum(model.users, model.items, took, settings.loop.seed)
+        start_rows_from_spectrum(model.users, model.items, took, settings.loop.seed)
         task = DgsrTask(model, graph, data.users.order, held, settings)
         targets, asked = task.targets, () if held is None else (held.user, held.item)
         what = [task.user[targets], graph.timed.items_of.indices[targets], task.place[targets], *asked]

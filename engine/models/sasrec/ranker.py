@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from engine.errors import TrainingError
 from engine.graph.snapshot_csr import edge_rows
 from engine.models.attention.weighed import Weighed
-from engine.models.next_items import checkpoints_of, next_items, next_scores, shares, start_from_spectrum, table_rows
+from engine.models.next_items import (
+    checkpoints_of,
+    next_items,
+    next_scores,
+    shares,
+    start_rows_from_spectrum,
+    table_rows,
+)
 from engine.models.sasrec.config import SasrecSettings
 from engine.models.sasrec.files import Trained, load_model, save_model
 from engine.models.sasrec.model import Sasrec
@@ -27,6 +34,8 @@ from engine.types import CSR, FloatArray, IndexArray
 
 class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
     """Trains a SASRec, and stops by the validation items where there are some; then trains another as long on those too.
+
+    Items start from the singular vectors of who took what, so that those taken up by the same users are close from the first step.
 
     A user is answered from their newest items, so a new item of theirs, or a new user, takes no training. Items that came
     after training are scored -inf; who has none of the others is answered by how many have an item.
@@ -68,8 +77,7 @@ class SasrecRanker(TrainedMethod[SasrecSettings, Trained]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.loop.seed)
             model = Sasrec(settings.network, data.num_items)
-        took = edge_rows(lists), lists.indices
-        start_from_spectrum(None, model.items, took, settings.loop.seed)
+        start_rows_from_spectrum(None, model.items, (edge_rows(lists), lists.indices), settings.loop.seed)
         asked = () if held is None else (held.users, held.item)
         digest = run_digest([asdict(settings)], data.items.key, lists.indptr, lists.indices, *asked)
         task = SasrecTask(model, lists, held, settings)

@@ -108,7 +108,9 @@ def test_friends_tell_what_newcomers_like_and_how_they_rate(tmp_path: Path):
     assert mean(rated, "trustsvd", "rmse", "test") < 0.6 * mean(rated, "bias", "rmse", "test")
     # Which of two tastes friends have, a network may be long in finding out; how high they rate, it finds from any start.
     camps(tmp_path / "moods", moods=True)
-    rated = evaluate("rating", tmp_path / "moods", ["bias", "graphrec"], seeds=1, config=EvaluationConfig(sections=QUICK))
+    rated = evaluate(
+        "rating", tmp_path / "moods", ["bias", "graphrec"], seeds=1, config=EvaluationConfig(sections=QUICK)
+    )
     assert mean(rated, "graphrec", "rmse", "test") < 0.6 * mean(rated, "bias", "rmse", "test")
 
 
