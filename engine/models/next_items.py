@@ -74,8 +74,8 @@ def start_rows_from_spectrum(
         took: `[E]` twice, a row of the users and a row of the items for each training edge; repeated pairs count once.
         seed: of the decomposition.
     """
-    pairs = np.unique(np.stack(took, axis=1), axis=0)
-    (user, user_at), (item, item_at) = (np.unique(side, return_inverse=True) for side in pairs.T)
+    pairs = np.unique(took[0].astype(np.int64) * len(items) + took[1])
+    (user, user_at), (item, item_at) = (np.unique(side, return_inverse=True) for side in np.divmod(pairs, len(items)))
     edges = csr_array((np.ones(len(pairs), np.float32), (user_at, item_at)), shape=(len(user), len(item)))
     starts = spectral_start(edges, items.shape[1], seed)
     for table, rows, start in zip((users, items), (user, item), starts, strict=True):
