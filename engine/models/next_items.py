@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from engine.graph.snapshot import NodeTable
 from engine.models.happened import so_far
-from engine.models.linear.spectrum import spectral_start
+from engine.models.linear.spectrum import reached, spectral_start
 from engine.models.user_item import UserItemData, UserItemEdges
 from engine.training.checkpoint import Checkpoints
 from engine.types import CSR, FloatArray
@@ -66,8 +66,9 @@ def start_rows_from_spectrum(
 ) -> None:
     """Let items that the same users took up begin close to each other, by the graph's largest singular vectors, each row of length 1.
 
-    Drawn vectors of a small data set first learn what is popular and may never get past it. A row without an edge, and columns
-    that the graph has no singular vectors for, stay as they are. `engine.models.user_steps.start_from_spectrum` keeps the rows' lengths.
+    Drawn vectors of a small data set first learn what is popular and may never get past it. A row without an edge or in a part of the
+    graph that the vectors do not reach, and columns that the graph has no singular vectors for, stay as they are.
+    `engine.models.user_steps.start_from_spectrum` keeps the rows' lengths.
 
     Args:
         users, items: float32 `[users, dim]`, where the model has them, and `[items, dim]`, changed in place.
@@ -80,7 +81,8 @@ def start_rows_from_spectrum(
     starts = spectral_start(edges, items.shape[1], seed)
     for table, rows, start in zip((users, items), (user, item), starts, strict=True):
         if table is not None:
-            table[torch.from_numpy(rows), : start.shape[1]] = F.normalize(torch.from_numpy(start), dim=1)
+            there = reached(start)
+            table[torch.from_numpy(rows[there]), : start.shape[1]] = F.normalize(torch.from_numpy(start[there]), dim=1)
 
 
 def gain(scores: Tensor, answer: Tensor, taken: CSR) -> float:

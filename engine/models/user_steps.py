@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.models.gcmc.sparse import Pattern, edge_dots, matmul
-from engine.models.linear.spectrum import spectral_start
+from engine.models.linear.spectrum import reached, spectral_start
 from engine.types import FloatArray
 
 Ints = NDArray[np.int64]
@@ -74,7 +74,8 @@ class UserStep:
 @torch.no_grad()
 def start_from_spectrum(users: Tensor, items: Tensor, edges: csr_array, seed: int) -> None:
     """Begin training with the graph's largest singular vectors instead of drawn numbers, of which it takes hundreds of steps to make
-    something as good; see `spectral_start`. Where the graph has too few, the other numbers stay as they are.
+    something as good; see `spectral_start`. Where the graph has too few, and in a part of it that they do not reach, the other numbers
+    stay as they are.
 
     Args:
         users, items: float32 `[users, dim]` and `[items, dim]`, changed in place.
@@ -82,7 +83,8 @@ def start_from_spectrum(users: Tensor, items: Tensor, edges: csr_array, seed: in
         seed: of the decomposition.
     """
     for table, start in zip((users, items), spectral_start(edges, users.shape[1], seed), strict=True):
-        table[:, : start.shape[1]] = torch.from_numpy(start)
+        there = reached(start)
+        table[torch.from_numpy(there), : start.shape[1]] = torch.from_numpy(start[there])
 
 
 def steps_an_epoch(edges: csr_array, batch_size: int) -> int:

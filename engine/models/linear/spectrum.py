@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.utils.extmath import randomized_svd
 
@@ -11,6 +12,8 @@ from engine.types import FloatArray
 SMALL = 1500
 """A matrix with a side as short as this is decomposed exactly, through the products of its rows or columns."""
 OVERSAMPLES, ITERATIONS = 40, 4
+NOTHING = 1e-6
+"""A row as short as this, where the usual length is 1, is rounding."""
 
 
 def right_singular(matrix: csr_array, count: int, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -64,6 +67,13 @@ def spectral_start(edges: csr_array, dim: int, seed: int) -> tuple[FloatArray, F
     root = np.sqrt(values)
     users, items = graph @ right.T / root, right.T * root
     return _of_length_one(users), _of_length_one(items)
+
+
+def reached(table: FloatArray) -> NDArray[np.intp]:
+    """The rows that a start has a direction for. Of a graph in more parts than there are vectors some parts have none, and from
+    zeros a cosine has no gradient that a model could learn by.
+    """
+    return np.flatnonzero(np.square(table).sum(axis=1) > NOTHING**2)
 
 
 def _of_length_one(table: FloatArray) -> FloatArray:

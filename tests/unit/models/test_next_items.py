@@ -10,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from engine.models.next_items import start_rows_from_spectrum
+from engine.models.user_steps import start_from_spectrum
 
 USERS, ITEMS, DIM = 12, 10, 6
 
@@ -56,6 +58,17 @@ def test_columns_without_a_singular_vector_keep_their_numbers() -> None:
     assert torch.equal(users[:, 1:], drawn[0][:, 1:])
     assert torch.equal(items[:, 1:], drawn[1][:, 1:])
     assert torch.allclose(items[:2, 0].abs(), torch.ones(2))
+
+
+def test_parts_of_the_graph_without_a_singular_vector_keep_their_numbers() -> None:
+    torch.manual_seed(0)
+    drawn_users, drawn_items = torch.randn(USERS, DIM), torch.randn(ITEMS, DIM)
+    users, items = start([(item, item) for item in range(ITEMS)])  # as many parts as pairs, and fewer vectors
+    assert (items == drawn_items).all(dim=1).sum() == ITEMS - DIM
+    assert (items.norm(dim=1) > 0.9).all()
+    users, items = drawn_users[:ITEMS].clone(), drawn_items.clone()
+    start_from_spectrum(users, items, csr_array(np.eye(ITEMS, dtype=np.float32)), 0)
+    assert (items == drawn_items).all(dim=1).sum() == (users == drawn_users[:ITEMS]).all(dim=1).sum() == ITEMS - DIM
 
 
 @settings(deadline=None)
