@@ -15,7 +15,6 @@ from engine.errors import DataError, TrainingError
 from engine.graph.snapshot_columns import IdColumn, NodeTable, field_column, node_table
 from engine.graph.snapshot_csr import relation
 from engine.models.user_item import RatingPredictor, UserItemData, UserItemEdges
-from engine.threads import at_most
 from engine.training.config import LoopConfig
 from engine.training.loop import Task, train
 
@@ -138,8 +137,7 @@ class RatingChecks:
     def fitted(self) -> tuple[RatingPredictor, UserItemData]:
         data = tiny()
         model: RatingPredictor = self.make()
-        with at_most(1):
-            model.fit(data)
+        model.fit(data)
         return model, data
 
     def test_it_learns_a_tiny_graph_by_heart(self, fitted: tuple[RatingPredictor, UserItemData]) -> None:
@@ -177,15 +175,12 @@ class RatingChecks:
     ) -> None:
         first, data = fitted
         again, elsewhere = self.make(), self.make()
-        with at_most(1):  # sums of several threads repeat only where as many of them are at work
-            again.fit(tiny())
+        again.fit(tiny())
         other = renumbered(data)
         elsewhere.fit(other)
         wanted = every_pair(12, 10)
-        with at_most(1):
-            expected = first.predict(*pairs(data, *wanted))
-            repeated = again.predict(*pairs(data, *wanted))
-        assert (repeated == expected).all()
+        expected = first.predict(*pairs(data, *wanted))
+        assert (again.predict(*pairs(data, *wanted)) == expected).all()
         assert elsewhere.predict(*pairs(other, *wanted)) == pytest.approx(expected, abs=1e-3)
 
     def test_ratings_that_are_all_the_same_are_predicted(self) -> None:
