@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-import torch
+
+from engine.threads import at_most
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
+def one_thread() -> Iterator[None]:
     """Products of two threads are rounded otherwise than those of one: what must repeat to the last bit is made by one."""
-    torch.set_num_threads(1)
+    with at_most(1):
+        yield

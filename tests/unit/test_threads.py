@@ -13,8 +13,9 @@ from engine.threads import at_most, threads_taken
 @pytest.fixture
 def three_threads():
     before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
+    with threadpool_limits(3):  # other tests are held to one
+        torch.set_num_threads(3)
+        yield
     torch.set_num_threads(before)
 
 
