@@ -91,7 +91,7 @@ class DgsrRanker(TrainedMethod[DgsrSettings, Trained]):
         start_rows_from_spectrum(model.users, model.items, took, settings.loop.seed)
         task = DgsrTask(model, graph, data.users.order, held, settings)
         targets, asked = task.targets, () if held is None else (held.user, held.item)
-        what = [task.user[targets], graph.timed.items_of.indices[targets], task.place[targets], *asked]
+        what = [task.user[targets], own.indices[targets], task.place[targets], *asked]
         digest = run_digest([asdict(settings)], data.users.key, data.items.key, *what)
         return model, train(task, settings.loop, checkpoints_of(data, held is None, digest))
 
