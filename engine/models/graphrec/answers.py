@@ -55,6 +55,7 @@ class Answers:
     Attributes:
         model: rates two vectors.
         users, items: float32 `[users, D]` and `[items, D]`.
+        tastes: float32 `[users, D]` and `[items, D]`, whose products are added; None where they are not asked for.
         start: what predictions start from.
         bounds: the lowest and the highest level.
         rests: on what an answer for each user rests.
@@ -64,6 +65,7 @@ class Answers:
     model: Graphrec
     users: Tensor
     items: Tensor
+    tastes: tuple[Tensor, Tensor] | None
     start: Start
     bounds: tuple[float, float]
     rests: NDArray[np.str_]
@@ -75,10 +77,10 @@ class Answers:
         found = self.start.mean + self.start.users[users] + self.start.items[items]
         for first in range(0, len(users), PAIRS):
             part = slice(first, first + PAIRS)
-            both = (torch.from_numpy(np.asarray(rows[part], dtype=np.int64)) for rows in (users, items))
-            found[part] += self.model.rate(
-                *(table[rows] for table, rows in zip((self.users, self.items), both, strict=True))
-            ).numpy()
+            user, item = (torch.from_numpy(np.asarray(rows[part], dtype=np.int64)) for rows in (users, items))
+            found[part] += self.model.rate(self.users[user], self.items[item]).numpy()
+            if self.tastes is not None:
+                found[part] += (self.tastes[0][user] * self.tastes[1][item]).sum(1).numpy()
         return np.asarray(np.clip(found, *self.bounds), dtype=np.float32)
 
 
@@ -122,12 +124,19 @@ def answers(trained: Trained, data: UserItemData) -> Answers:
     user_row, item_row = (
         np.asarray(nodes.order.ranks(np.arange(len(nodes))), dtype=np.int64) for nodes in (data.users, data.items)
     )
+    tastes = None
+    if config.tastes:
+        says, asked = (_on(one, data.items, trained.ids[1]) for one in (model.tastes.says, model.tastes.asked))
+        all_of = graph.of_users(np.arange(ratings.num_users))
+        of_users = model.tastes(says, all_of, ratings.item, graph.left(start, all_of.at))
+        tastes = of_users[torch.from_numpy(user_row)], asked[torch.from_numpy(item_row)]
     speaks = np.diff(graph.user_indptr)[user_row] > 0
     rests = rests_on(data, speaks if config.social else np.zeros_like(speaks), config.friendship)
     return Answers(
         model=model,
         users=users[torch.from_numpy(user_row)],
         items=items[torch.from_numpy(item_row)],
+        tastes=tastes,
         start=Start(start.mean, start.users[user_row], start.items[item_row]),
         bounds=(trained.levels[0], trained.levels[-1]),
         rests=rests,

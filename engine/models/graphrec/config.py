@@ -29,6 +29,9 @@ class GraphrecConfig:
     biases: bool = True
     """Start from the damped biases of user and item, and learn what they leave. Not in the paper. They are worked out from
     the ratings at hand, so those of a later user are too."""
+    tastes: bool = True
+    """Add what each rating of a user, less the biases, says of the item directly (`engine.models.graphrec.model.Tastes`). Not in
+    the paper."""
     user_damping: float = 5.0
     """A user's bias is the sum of what their ratings leave over, divided by their number and this."""
     item_damping: float = 3.0
@@ -57,6 +60,8 @@ class GraphrecTraining:
     hidden: float = 0.5
     """Share of all ratings that a step leaves out of what is read. With the target alone left out, the others' mean would
     give away on which side of it the target is."""
+    taste_decay: float = 1.0
+    """Weight decay of the tastes, in place of that of everything else."""
     dropout: float = 0.2
     """Chance that a number does not enter the last layers."""
 
@@ -64,6 +69,8 @@ class GraphrecTraining:
         for name in ("batch_size", "history", "friends"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"graphrec: {name} must be at least 1, not {getattr(self, name)}")
+        if self.taste_decay < 0:
+            raise ConfigError(f"graphrec: taste_decay must not be negative, not {self.taste_decay}")
         for name in ("unseen", "hidden", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"graphrec: {name} must be at least 0 and less than 1, not {getattr(self, name)}")

@@ -13,7 +13,7 @@ from engine.models.graphrec.model import Graphrec, Sizes
 from engine.training.checkpoint import read_tensors, write_tensors
 
 WEIGHTS, SETTINGS, NODES = "weights.pt", "settings.json", "nodes.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from engine.models.attention.segments import SLOPE
 from engine.models.graphrec.config import GraphrecConfig
 from engine.types import FloatArray
 
+START = 0.1
+"""Deviation of the numbers that tastes begin with."""
+
 
 def bent(value: Tensor) -> Tensor:
     """The nonlinearity: relu with a small slope below 0. Seven plain ones in a row die at the first steps."""
@@ -69,6 +72,29 @@ class Opinions(nn.Module):
         return bent(self.second(bent(joined)))
 
 
+class Tastes(nn.Module):
+    """What ratings say of other items directly: q_i . sum_a (r_a - b_a) x_a / (n + damping), over a user's n ratings.
+
+    That is the first sum of Asymmetric-SVD (Koren, KDD'08, equation 13), divided as a damped mean is.
+    """
+
+    def __init__(self, config: GraphrecConfig, items: int) -> None:
+        super().__init__()
+        self.damping = config.user_damping
+        self.says, self.asked = (nn.Parameter(START * torch.randn(items, config.dim)) for _ in range(2))
+
+    def forward(self, table: Tensor, lists: Lists, item: Ints, left: Tensor) -> Tensor:
+        """The sums, float `[S, D]`.
+
+        Args:
+            table: float `[N, D]`, what a rating of each item says.
+            item: int64 `[E]`, rows of the table; left: float32 `[E]`, what the ratings leave over of the biases.
+        """
+        count = torch.from_numpy(lists.sizes)[:, None] + self.damping
+        at, first = torch.from_numpy(item), torch.from_numpy(lists.indptr[:-1])
+        return nn.functional.embedding_bag(at, table, first, mode="sum", per_sample_weights=left) / count
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """How many users and items have a vector, and how many levels there are."""
@@ -90,6 +116,8 @@ class Graphrec(nn.Module):
         self.raters = Opinions(dim, sizes.levels, config.attention)
         if config.social:
             self.friends = Pooling(dim, config.attention)
+        if config.tastes:
+            self.tastes = Tastes(config, sizes.items)
         self.joined = nn.Linear((2 if config.social else 1) * dim, dim)
         self.dropout = nn.Dropout(dropout)
         self.pair, self.deep, self.rating = nn.Linear(3 * dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 1)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.models.attention.lists import Ints, Lists, Mask, rows_of
 from engine.models.friends import friends_of
@@ -95,17 +97,23 @@ class SocialGraph:
         """The friends of some users."""
         return self.friends.rows(users)
 
-    def start(self, config: GraphrecConfig) -> Start:
-        """What predictions start from."""
-        graph = self.ratings
-        rating = graph.levels[graph.level].astype(np.float64)
-        mean = float(rating.mean())
+    def start(self, config: GraphrecConfig, read: Mask | None = None) -> Start:
+        """What predictions start from, by all ratings or by some, bool `[E]`."""
+        graph, some = self.ratings, slice(None) if read is None else read
+        user, item = graph.user[some], graph.item[some]
+        above = graph.levels[graph.level[some]].astype(np.float64)
+        mean = float(above.mean()) if len(above) else 0.0
+        above -= mean
         user_bias, item_bias = np.zeros(graph.num_users), np.zeros(graph.num_items)
-        rated = np.diff(self.user_indptr) + config.user_damping
-        raters = np.diff(self.item_indptr) + config.item_damping
+        rated = np.bincount(user, minlength=graph.num_users) + config.user_damping
+        raters = np.bincount(item, minlength=graph.num_items) + config.item_damping
         for _ in range(TURNS if config.biases else 0):
-            left = rating - mean - user_bias[graph.user]
-            item_bias = np.bincount(graph.item, left, minlength=graph.num_items) / raters
-            left = rating - mean - item_bias[graph.item]
-            user_bias = np.bincount(graph.user, left, minlength=graph.num_users) / rated
+            item_bias = np.bincount(item, above - user_bias[user], minlength=graph.num_items) / raters
+            user_bias = np.bincount(user, above - item_bias[item], minlength=graph.num_users) / rated
         return Start(mean, user_bias, item_bias)
+
+    def left(self, start: Start, at: Ints) -> Tensor:
+        """What some ratings leave over of what a prediction starts from, float32 `[len(at)]`."""
+        graph = self.ratings
+        known = start.mean + start.users[graph.user[at]] + start.items[graph.item[at]]
+        return torch.from_numpy((graph.levels[graph.level[at]] - known).astype(np.float32))

@@ -25,6 +25,7 @@ class Batch:
         items: int64 `[I]`; `raters` are positions of their ratings.
         pair: int64 `[B]` twice, rows of `asked` and of `items`.
         start: float32 `[B]`, what the prediction starts from: the mean, and the biases where they are used.
+        left: float32, what each of `rated` leaves over of the biases; None where tastes are not asked for.
         rating: float32 `[B]`.
     """
 
@@ -36,6 +37,7 @@ class Batch:
     raters: Lists
     pair: tuple[Tensor, Tensor]
     start: Tensor
+    left: Tensor | None
     rating: Tensor
 
 
@@ -43,7 +45,8 @@ class GraphrecTask:
     """Train a GraphRec on ratings and follows; see `engine.training.loop.Task`.
 
     No rating that a step predicts stands in a history that it reads. The biases it starts from know all ratings, damped: to
-    leave the target out of them would tell it, as the rest of a mean tells what is missing.
+    leave the target out of them would tell it, as the rest of a mean tells what is missing. What the ratings that it reads leave
+    over is of the biases by those alone, for the same reason.
     """
 
     def __init__(self, model: Graphrec, graph: SocialGraph, settings: GraphrecSettings) -> None:
@@ -64,7 +67,12 @@ class GraphrecTask:
         return max(1, min(self.settings.training.batch_size, len(self.graph.ratings) // 10))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": list(self.model.parameters())}]
+        named = [(name.startswith("tastes."), one) for name, one in self.model.named_parameters()]
+        groups: list[dict[str, Any]] = [{"params": [one for apart, one in named if not apart]}]
+        if self.model.config.tastes:
+            decay = self.settings.training.taste_decay
+            groups.append({"params": [one for apart, one in named if apart], "weight_decay": decay})
+        return groups
 
     def validate(self) -> float | None:
         """None: the number of epochs is a setting, so that it learns from all known ratings."""
@@ -98,6 +106,7 @@ class GraphrecTask:
             raters=raters,
             pair=(torch.from_numpy(user_row), torch.from_numpy(item_row)),
             start=torch.from_numpy(start.astype(np.float32)),
+            left=graph.left(graph.start(self.model.config, readable), rated.at) if self.model.config.tastes else None,
             rating=torch.from_numpy(ratings.levels[ratings.level[targets]]),
         )
 
@@ -120,6 +129,10 @@ class GraphrecTask:
         own = model.items.index_select(0, torch.from_numpy(batch.items))
         items = model.raters(model.users, own, batch.raters, ratings.user[at], ratings.level[at])
         found = batch.start + model.rate(users.index_select(0, batch.pair[0]), items.index_select(0, batch.pair[1]))
+        if batch.left is not None:
+            says = model.tastes(model.tastes.says, batch.rated, ratings.item[batch.rated.at], batch.left)
+            its = model.tastes.asked.index_select(0, torch.from_numpy(batch.items))
+            found = found + (says.index_select(0, asked[batch.pair[0]]) * its.index_select(0, batch.pair[1])).sum(1)
         return (found - batch.rating).square().mean()
 
     def _targets(self, step: int) -> Ints:

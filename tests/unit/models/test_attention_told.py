@@ -48,7 +48,9 @@ def rated() -> UserItemData:
 @pytest.fixture(scope="module")
 def graphrec() -> tuple[GraphrecPredictor, UserItemData]:
     data = rated()
-    method = GraphrecPredictor.from_settings({"dim": 8, "epochs": 30, "batch_size": 16, "dropout": 0.0})
+    method = GraphrecPredictor.from_settings(
+        {"dim": 8, "epochs": 30, "batch_size": 16, "dropout": 0.0, "tastes": False}
+    )
     method.fit(data)
     return method, data
 
