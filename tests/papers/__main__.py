@@ -53,6 +53,7 @@ TABLES = (
         "rating",
         "bias,item-knn-ratings,user-knn-ratings,mf,svdpp,bayes,trustsvd,graphrec",
         ("--split", "random", "--seeds", "5"),
+        "filmtrust.toml",
     ),
     *(
         Table(
