@@ -44,6 +44,7 @@ class Read:
     items: Tensor
     raters: tuple[Tensor, Tensor, Tensor]
     pair: tuple[Tensor, Tensor]
+    left: Tensor
     start: Tensor
     rating: Tensor
 
@@ -68,6 +69,7 @@ class Shared(Ours):
             *tensors(batch.items),
             said(batch.raters, ratings.user),
             batch.pair,
+            left_of(batch),
             batch.start,
             batch.rating,
         )
@@ -80,7 +82,12 @@ class Shared(Ours):
         friends = pooled(model.friends, histories[source], own[read.asked], to)
         users = bent(model.joined(torch.cat([histories[read.asked], friends], dim=1)))
         items = told(model.raters, model.users, model.items[read.items], *read.raters)
+        rated, to = read.rated[0], read.rated[2]
+        tastes, size = model.tastes, {"dim_size": len(own), "reduce": "sum"}
+        says = scatter(read.left[:, None] * tastes.says[rated], to, **size)
+        says = (says / (scatter(torch.ones(len(to)), to, **size) + tastes.damping)[:, None])[read.asked]
         found = read.start + model.rate(users[read.pair[0]], items[read.pair[1]])
+        found = found + (says[read.pair[0]] * tastes.asked[read.items][read.pair[1]]).sum(1)
         return (found - read.rating).square().mean()
 
 
@@ -99,22 +106,24 @@ class Usual(Shared):
             found["item"].row,
             (found["rater"].row, found["rater"].level, found[RATER].edge_index[1]),
             (every, every),
+            found["rated"].left,
             batch.start,
             batch.rating,
         )
 
     def sub_graphs(self, batch: Batch) -> list[HeteroData]:
         """A graph for each target: who is asked and their friends, what these rated, and who rated the item."""
-        ratings, found = self.graph.ratings, []
+        ratings, left, found = self.graph.ratings, left_of(batch).numpy(), []
         for user, item in zip(*(end.tolist() for end in batch.pair), strict=True):
-            friends = entries(batch.friends, user)
+            friends = entries(batch.friends, batch.friends.at, user)
             readers = [int(batch.asked[user]), *friends.tolist()]
-            lists = [entries(batch.rated, reader) for reader in readers]
-            rated, raters = np.concatenate(lists), entries(batch.raters, item)
+            lists = [entries(batch.rated, batch.rated.at, reader) for reader in readers]
+            rated, raters = np.concatenate(lists), entries(batch.raters, batch.raters.at, item)
             of = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
             made = HeteroData()
             made["reader"].row, *_ = tensors(batch.users[readers])
             made["rated"].row, made["rated"].level = tensors(ratings.item[rated], ratings.level[rated])
+            (made["rated"].left,) = tensors(np.concatenate([entries(batch.rated, left, one) for one in readers]))
             made["rater"].row, made["rater"].level = tensors(ratings.user[raters], ratings.level[raters])
             made["item"].row, *_ = tensors(batch.items[[item]])
             for name, count in (("reader", len(readers)), ("rated", len(rated)), ("rater", len(raters))):
@@ -134,9 +143,15 @@ def tensors(*arrays: np.ndarray) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(one) for one in arrays)
 
 
-def entries(lists: Lists, one: int) -> np.ndarray:
-    """What is in one list."""
-    return lists.at[lists.indptr[one] : lists.indptr[one + 1]]
+def left_of(batch: Batch) -> Tensor:
+    """What each rating that a step reads leaves over of the biases."""
+    assert batch.left is not None
+    return batch.left
+
+
+def entries(lists: Lists, of: np.ndarray, one: int) -> np.ndarray:
+    """What an array has for the entries of one list."""
+    return of[lists.indptr[one] : lists.indptr[one + 1]]
 
 
 def told(ours: Opinions, table: Tensor, own: Tensor, other: Tensor, level: Tensor, to: Tensor) -> Tensor:
