@@ -110,7 +110,7 @@ TABLES = (
         "hetrec2011-lastfm-2k",
         "full-ranking",
         "popularity,item-knn,ease,als,lightgcn,diffnet",
-        ("--split", "user", "--seeds", "3"),
+        ("--split", "user", "--seeds", "5"),
         "hetrec2011-lastfm-2k-friends.toml",
     ),
     Table(
